@@ -1,0 +1,1 @@
+//! Image trunks under the state-dict names of their reference implementations.

@@ -1,0 +1,1 @@
+//! From published layouts and native tables to batches in host memory.

@@ -1,0 +1,1 @@
+//! Weights and embeddings in the formats that serving stacks read.

@@ -1,0 +1,1 @@
+//! One loss per file: equation, source, shapes and a hand-computed test.

@@ -1,0 +1,1 @@
+//! Pure functions from the ranks of the positives to figures with confidence intervals.

@@ -1,0 +1,1 @@
+//! One folder per paper: its model, its objective, its wiring.

@@ -1,0 +1,1 @@
+//! What a recipe says: how it is found, merged, checked and printed.

@@ -1,0 +1,1 @@
+//! How the burn `Learner` runs our steps: phases, clipping, EMA, schedules, checkpoints, sinks.
