@@ -7,6 +7,11 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
+
+    /// A figure could not be recorded.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sink(#[from] crate::train::sinks::SinkError),
 }
 
 /// The crate's result.

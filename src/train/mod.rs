@@ -1,1 +1,3 @@
 //! How the burn `Learner` runs our steps: phases, clipping, EMA, schedules, checkpoints, sinks.
+
+pub mod sinks;
