@@ -8,6 +8,11 @@ pub enum Error {
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
 
+    /// A run folder could not be made, read or written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Run(#[from] crate::train::run_folder::RunError),
+
     /// A figure could not be recorded.
     #[error(transparent)]
     #[diagnostic(transparent)]
