@@ -7,6 +7,16 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
+
+    /// A run folder could not be made, read or written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Run(#[from] crate::train::run_folder::RunError),
+
+    /// A figure could not be recorded.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sink(#[from] crate::train::sinks::SinkError),
 }
 
 /// The crate's result.
