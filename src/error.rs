@@ -7,6 +7,11 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
+
+    /// Data that is not what it was said to be.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Data(#[from] crate::data::DataError),
 }
 
 /// The crate's result.
