@@ -1,7 +1,9 @@
 //! From published layouts and native tables to batches in host memory.
 //!
 //! A reader in [`datasets`] (one per published layout) or in [`native`] (CSV, JSONL, Parquet) makes a [`Table`];
+//! [`check`] says what is wrong with its images and its splits before a run depends on them.
 
+pub mod check;
 pub mod datasets;
 pub mod error;
 pub mod native;

@@ -272,8 +272,9 @@ impl Reader<'_> {
                 }
             }
         }
+        let all_numbers = fine;
         for (low, high) in [(0, 2), (1, 3)] {
-            if fine && sides[high] <= sides[low] {
+            if all_numbers && sides[high] <= sides[low] {
                 let (low_name, high_name) = (COLUMNS[BOX + low], COLUMNS[BOX + high]);
                 let message = format!("is not greater than {low_name} = {}", sides[low]);
                 let remedy = format!("{high_name} is the far side of the box, not its width or height");
