@@ -17,6 +17,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sink(#[from] crate::train::sinks::SinkError),
+    /// Data that is not what it was said to be.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Data(#[from] crate::data::DataError),
 }
 
 /// The crate's result.
