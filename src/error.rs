@@ -7,6 +7,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
+    /// A recipe could not be found, loaded or read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Recipe(#[from] crate::recipe::RecipeError),
 }
 
 /// The crate's result.
