@@ -21,6 +21,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Data(#[from] crate::data::DataError),
+    /// A recipe could not be found, loaded or read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Recipe(#[from] crate::recipe::RecipeError),
 }
 
 /// The crate's result.
