@@ -7,6 +7,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
+    /// A search could not be done.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Search(#[from] crate::search::SearchError),
+    /// Figures could not be computed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Metrics(#[from] crate::metrics::MetricsError),
 }
 
 /// The crate's result.
