@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::ndcg::Gain;
 use super::{
     MetricsError, QueryRanks, at_r, average_precision, inverse_penalty, ndcg, position, precision, recall,
     reciprocal_rank,
@@ -25,10 +26,14 @@ pub enum Metric {
     InversePenalty,
     /// `MRR`: [`reciprocal_rank::of`].
     ReciprocalRank,
-    /// `nDCG@k`: [`ndcg::at`].
+    /// `R-precision`: [`precision::at_r`].
+    PrecisionAtR,
+    /// `nDCG@k`: [`ndcg::at`] with exponential gains.
     Gain(usize),
-    /// `nDCG`: [`ndcg::at`] over the whole ranking.
+    /// `nDCG`: the same over the whole ranking.
     FullGain,
+    /// `nDCG_linear@k`: [`ndcg::at`] with grades as gains.
+    LinearGain(usize),
     /// `mean_rank`: [`position::first`].
     MeanRank,
     /// `median_rank`: [`position::median`] of [`position::first`].
@@ -60,8 +65,10 @@ impl Metric {
             Self::AveragePrecisionAtR => at_r::of(query),
             Self::InversePenalty => inverse_penalty::of(query),
             Self::ReciprocalRank => reciprocal_rank::of(query),
-            Self::Gain(k) => ndcg::at(query, k),
-            Self::FullGain => ndcg::at(query, usize::MAX),
+            Self::PrecisionAtR => precision::at_r(query),
+            Self::Gain(k) => ndcg::at(query, k, Gain::Exponential),
+            Self::FullGain => ndcg::at(query, usize::MAX, Gain::Exponential),
+            Self::LinearGain(k) => ndcg::at(query, k, Gain::Linear),
             Self::MeanRank | Self::MedianRank => position::first(query),
         }
     }
@@ -83,7 +90,9 @@ impl fmt::Display for Metric {
             Self::InversePenalty => f.write_str("mINP"),
             Self::ReciprocalRank => f.write_str("MRR"),
             Self::Gain(k) => write!(f, "nDCG@{k}"),
+            Self::PrecisionAtR => f.write_str("R-precision"),
             Self::FullGain => f.write_str("nDCG"),
+            Self::LinearGain(k) => write!(f, "nDCG_linear@{k}"),
             Self::MeanRank => f.write_str("mean_rank"),
             Self::MedianRank => f.write_str("median_rank"),
         }
@@ -100,6 +109,7 @@ impl FromStr for Metric {
             "mAP@R" => Some(Self::AveragePrecisionAtR),
             "mINP" => Some(Self::InversePenalty),
             "MRR" => Some(Self::ReciprocalRank),
+            "R-precision" => Some(Self::PrecisionAtR),
             "nDCG" => Some(Self::FullGain),
             "mean_rank" => Some(Self::MeanRank),
             "median_rank" => Some(Self::MedianRank),
@@ -115,6 +125,7 @@ impl FromStr for Metric {
             "coverage" => Ok(Self::Coverage(k)),
             "precision" => Ok(Self::Precision(k)),
             "nDCG" => Ok(Self::Gain(k)),
+            "nDCG_linear" => Ok(Self::LinearGain(k)),
             _ => Err(unknown()),
         }
     }
@@ -128,6 +139,8 @@ mod tests {
     fn names_read_back() {
         let more = [
             Metric::Coverage(50),
+            Metric::PrecisionAtR,
+            Metric::LinearGain(5),
             Metric::Gain(10),
             Metric::FullGain,
             Metric::MeanRank,

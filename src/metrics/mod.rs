@@ -18,6 +18,8 @@ pub mod reciprocal_rank;
 
 mod figure;
 mod metric;
+#[cfg(test)]
+mod parity;
 
 pub use bootstrap::{Comparison, Resampling, compare, figures};
 pub use figure::{Figure, Figures};
@@ -30,7 +32,7 @@ pub enum MetricsError {
     /// A metric that does not exist.
     #[error("`{0}` is no metric")]
     #[diagnostic(help(
-        "metrics are recall@k, coverage@k, precision@k, mAP, mAP@R, mINP, MRR, nDCG, nDCG@k, mean_rank and median_rank, where k is 1 or more"
+        "metrics are recall@k, coverage@k, precision@k, R-precision, mAP, mAP@R, mINP, MRR, nDCG, nDCG@k, nDCG_linear@k, mean_rank and median_rank, where k is 1 or more"
     ))]
     Unknown(String),
     /// Not one identity for each query.
