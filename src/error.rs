@@ -25,6 +25,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Recipe(#[from] crate::recipe::RecipeError),
+    /// A search could not be done.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Search(#[from] crate::search::SearchError),
+    /// Figures could not be computed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Metrics(#[from] crate::metrics::MetricsError),
 }
 
 /// The crate's result.
