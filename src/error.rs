@@ -7,6 +7,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
+    /// A batch that a loss cannot be computed for.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Loss(#[from] crate::losses::LossError),
 }
 
 /// The crate's result.
