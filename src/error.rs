@@ -33,6 +33,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Metrics(#[from] crate::metrics::MetricsError),
+    /// A batch that a loss cannot be computed for.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Loss(#[from] crate::losses::LossError),
 }
 
 /// The crate's result.
