@@ -73,6 +73,10 @@ impl Paper for Ctl {
         CtlModel::new(self, facts, seed, device)
     }
 
+    fn forget_published_weights(&mut self) {
+        self.model.weights = None;
+    }
+
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout) {
         for_torchvision(&self.model.trunk, weights, "head.bottleneck")
     }
