@@ -7,6 +7,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
+    /// Weights could not be read, fetched, or put into a model.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Weights(#[from] crate::backbones::WeightsError),
 }
 
 /// The crate's result.
