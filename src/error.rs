@@ -41,6 +41,18 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Weights(#[from] crate::backbones::WeightsError),
+    /// An image could not be decoded or resized.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Image(#[from] crate::data::image::ImageError),
+    /// An image pipeline makes no sense.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Transform(#[from] crate::data::transform::TransformError),
+    /// No batches can be drawn.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sampler(#[from] crate::data::sampler::SamplerError),
 }
 
 /// The crate's result.

@@ -12,3 +12,8 @@ pub mod table;
 pub use datasets::{DatasetSection, Layout, open};
 pub use error::{DataError, Problem, Problems};
 pub use table::{Classes, ImageRef, Item, Split, Summary, Table};
+pub mod image;
+pub mod loader;
+pub mod sampler;
+pub mod source;
+pub mod transform;
