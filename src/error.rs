@@ -53,6 +53,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Sampler(#[from] crate::data::sampler::SamplerError),
+    /// Embeddings could not be exported.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Embeddings(#[from] crate::export::embeddings::EmbeddingsError),
+    /// An evaluation report could not be read or written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Report(#[from] crate::report::figures::ReportError),
 }
 
 /// The crate's result.

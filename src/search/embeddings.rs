@@ -36,6 +36,7 @@ pub struct Embeddings {
     device: Device,
     blocks: BTreeMap<usize, Block>,
     strip: Option<(Range<usize>, Block)>,
+    warm: bool,
 }
 
 /// Rows on the device, padded, and their squared norms where the similarity needs them.
@@ -116,6 +117,7 @@ impl Embeddings {
             device: device.clone().inner(),
             blocks: BTreeMap::new(),
             strip: None,
+            warm: false,
         };
         scorer.tile = scorer.fitting(DEFAULT_TILE);
         scorer
@@ -126,6 +128,7 @@ impl Embeddings {
         self.tile = self.fitting((queries, gallery));
         self.blocks.clear();
         self.strip = None;
+        self.warm = false;
         self
     }
 
@@ -136,9 +139,17 @@ impl Embeddings {
         self
     }
 
-    /// Small sets get small tiles, in steps that keep the products' shapes few.
+    /// Small sets get small tiles, and others even ones, so that little is padding; in steps of 64, so that the products'
+    /// shapes are few.
     fn fitting(&self, tile: (usize, usize)) -> (usize, usize) {
-        let fit = |tile: usize, items: usize| tile.max(1).min(items.next_multiple_of(64).max(64));
+        let fit = |tile: usize, items: usize| {
+            let tile = tile.max(1);
+            let tiles = items.div_ceil(tile).max(1);
+            items
+                .div_ceil(tiles)
+                .next_multiple_of(64)
+                .clamp(64.min(tile), tile)
+        };
         (fit(tile.0, self.queries()), fit(tile.1, self.gallery()))
     }
 
@@ -222,16 +233,11 @@ impl Scorer for Embeddings {
         let columns = gallery.len();
         let rows = self.query_block(queries);
         let block = self.gallery_block(gallery);
-        let mut scores = rows.rows.matmul(block.rows);
-        if let (Some(of_rows), Some(of_columns)) = (rows.squares, block.squares) {
-            scores = scores.mul_scalar(2.0) - of_rows - of_columns;
+        if !std::mem::replace(&mut self.warm, true) {
+            // A device that tunes its kernels may answer the first product by another kernel than the rest.
+            read(product(&rows, &block))?;
         }
-        let data = scores
-            .try_into_data_as::<f32>()
-            .map_err(|error| SearchError::Device(error.to_string()))?;
-        let values = data
-            .try_into_vec_as::<f32>()
-            .map_err(|error| SearchError::Device(format!("{error:?}")))?;
+        let values = read(product(&rows, &block))?;
         Ok(Scores::new(values, columns, self.tile.1))
     }
 
@@ -266,12 +272,33 @@ impl Scorer for Embeddings {
             1
         };
         let (rows, columns) = (self.tile.0 as u64, self.tile.1 as u64);
+        let tiles = if self.similarity == Similarity::NegativeSquaredEuclidean {
+            3
+        } else {
+            1
+        };
         Memory {
             host: own(&self.gallery) + if shared { 0 } else { own(&self.queries) },
-            // The tile stands on the device before it is read.
-            device: row * (columns * blocks as u64 + rows) + 4 * rows * columns,
+            // The tile stands on the device before it is read, with what led to it.
+            device: row * (columns * blocks as u64 + rows) + 4 * rows * columns * tiles,
         }
     }
+}
+
+fn product(rows: &Block, columns: &Block) -> Tensor<2> {
+    let products = rows.rows.clone().matmul(columns.rows.clone());
+    match (&rows.squares, &columns.squares) {
+        (Some(of_rows), Some(of_columns)) => products.mul_scalar(2.0) - of_rows.clone() - of_columns.clone(),
+        _ => products,
+    }
+}
+
+fn read(scores: Tensor<2>) -> Result<Vec<f32>, SearchError> {
+    let data = scores
+        .try_into_data_as::<f32>()
+        .map_err(|error| SearchError::Device(error.to_string()))?;
+    data.try_into_vec_as::<f32>()
+        .map_err(|error| SearchError::Device(format!("{error:?}")))
 }
 
 /// Divides each row by its L2 norm, or by 1e-12 where that is larger (as PyTorch's `normalize`).
