@@ -11,6 +11,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Recipe(#[from] crate::recipe::RecipeError),
+    /// `tailor recipes` could not do what it was asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Recipes(#[from] crate::cli::recipes::RecipesError),
 }
 
 /// The crate's result.
