@@ -77,6 +77,8 @@ struct Schedule {
     pool: Option<Pool>,
     #[schemars(extend("exclusiveMinimum" = 0))]
     scale: Option<f32>,
+    #[schemars(range(max = 9), extend("exclusiveMaximum" = 5, "exclusiveMinimum" = 0))]
+    level: Option<u8>,
     #[serde(default)]
     drops: BTreeMap<u32, f32>,
     #[schemars(regex(pattern = r"^[a-z]+$"), length(min = 1))]
@@ -205,7 +207,7 @@ fn wrong_types_say_how_the_value_was_meant() {
 #[test]
 fn bounds_and_lengths_are_held() {
     let text = "[loss]\nmargin = 3\n[train]\nepochs = 5000000000\nmilestones = [-1]\nsize = [1]\n[schedule]\n\
-                kind = 'cosine'\nfloor = 1e39\nscale = 0\ntag = 'A'\npool = { gem = nan }\ndrops = { x = 1, 3 = 1 }\n";
+                kind = 'cosine'\nfloor = 1e39\nscale = 0\ntag = 'A'\npool = { gem = nan }\ndrops = { x = 1, 3 = 1 }\nlevel = 5\n";
     assert_eq!(
         faults(text, &[]),
         [
@@ -218,6 +220,7 @@ fn bounds_and_lengths_are_held() {
             "11: `schedule.tag` cannot be \"A\" | it must match the regular expression ^[a-z]+$",
             "12: `schedule.pool.gem` is not a finite number | write a number; leave the key out where it is optional",
             "13: unknown key `schedule.drops.x` | no keys belong here",
+            "14: `schedule.level` is too large: it must be above 0 and below 5 | write a number within these bounds",
         ]
     );
 }
@@ -377,6 +380,32 @@ fn an_error_in_the_base_names_the_line_of_the_base() {
     let recipe = load_from(&[shelf[0], ("mine", mine)], "mine", &[]).unwrap();
     assert!(recipe.get("schedule.every").is_none() && recipe.get("loss.margin").is_some());
     assert!(recipe.get("replaces").is_none() && recipe.get("extends").is_none());
+}
+
+#[test]
+fn values_are_found_by_path() {
+    let recipe = recipe("[data]\naugment = [{ p = 1 }, { p = 2, size = [3, [4]] }]\n", &[]);
+    let found = |path: &str| {
+        recipe
+            .get(path)
+            .map(|node| node.at.source.text[node.at.span.clone()].to_owned())
+    };
+    assert_eq!(found("data").as_deref(), Some("[data]"));
+    assert_eq!(found("data.augment[1].p").as_deref(), Some("2"));
+    assert_eq!(found("data.augment[1].size[1][0]").as_deref(), Some("4"));
+    for path in [
+        "",
+        ".",
+        "data.",
+        "data[0]",
+        "data.augment[2]",
+        "data.augment[",
+        "data.augment[x]",
+        "data.p",
+        "[0]",
+    ] {
+        assert_eq!(found(path), None, "{path}");
+    }
 }
 
 #[test]
