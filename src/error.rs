@@ -61,6 +61,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Report(#[from] crate::report::figures::ReportError),
+    /// `tailor recipes` could not do what it was asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Recipes(#[from] crate::cli::recipes::RecipesError),
 }
 
 /// The crate's result.

@@ -130,3 +130,4 @@ fn bar(what: &'static str, total: usize) -> ProgressBar {
     bar.set_prefix(what);
     bar
 }
+pub mod recipes;

@@ -28,7 +28,14 @@ impl Fault {
 
     /// Points at a place, with a few words beside it.
     pub fn at(mut self, place: &Place, label: impl Into<String>) -> Self {
-        self.place = Some((place.clone(), label.into()));
+        let mut place = place.clone();
+        // Something that ends too soon is shown at its last character: past it there is no line to show.
+        let text = place.source.text.trim_end();
+        if place.span.start >= text.len() {
+            let start = text.char_indices().next_back().map_or(0, |(start, _)| start);
+            place.span = start..text.len();
+        }
+        self.place = Some((place, label.into()));
         self
     }
 

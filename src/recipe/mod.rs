@@ -24,18 +24,27 @@
 //! ```
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 mod builtin;
 mod check;
 mod de;
 mod fault;
+mod find;
 mod load;
+pub mod paper;
+mod print;
 mod read;
+pub mod schema;
+mod set;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 
 pub use fault::{Fault, RecipeErrors};
 pub use load::RecipeError;
+pub use paper::{PaperSection, Published};
+pub use print::{Difference, diff};
 pub use read::Reader;
 
 use tree::{Node, Place, Table, Value};
@@ -60,6 +69,19 @@ pub enum Origin {
     BuiltIn(String),
     /// Read from this file.
     File(PathBuf),
+}
+
+impl Origin {
+    /// The folder that a relative `extends` begins in; empty for a built-in recipe.
+    fn folder(&self) -> &Path {
+        match self {
+            Self::File(path) => path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .unwrap_or(Path::new(".")),
+            Self::BuiltIn(_) => Path::new(""),
+        }
+    }
 }
 
 impl fmt::Display for Origin {

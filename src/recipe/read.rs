@@ -1,13 +1,14 @@
 //! Reads the sections of a recipe into their rooms' types, and collects everything that is wrong.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::check::{self, Check};
 use super::fault::{Fault, RecipeErrors};
-use super::tree::Value;
+use super::tree::{SourceFile, Value};
 use super::{Recipe, SECTIONS};
 
 /// Reads sections, one call each, and gives all errors at the end.
@@ -19,8 +20,8 @@ use super::{Recipe, SECTIONS};
 pub struct Reader<'r> {
     recipe: &'r Recipe,
     faults: Vec<Fault>,
-    /// Unknown keys: their fault's index, and the key.
-    strays: Vec<(usize, String)>,
+    /// Unknown keys: their fault's index, their section, and the key.
+    strays: Vec<(usize, String, String)>,
     /// The keys of every section that was asked for.
     known: BTreeMap<String, Vec<String>>,
 }
@@ -48,7 +49,7 @@ impl Reader<'_> {
         check.node(schema, node, name);
         let sound = check.faults.is_empty();
         for (i, key) in check.strays {
-            self.strays.push((self.faults.len() + i, key));
+            self.strays.push((self.faults.len() + i, name.to_owned(), key));
         }
         self.faults.append(&mut check.faults);
         if !sound {
@@ -69,16 +70,15 @@ impl Reader<'_> {
 
     /// Reads the section `name`, which the recipe must have.
     pub fn section_required<T: DeserializeOwned + JsonSchema>(&mut self, name: &str) -> Option<T> {
+        let section = self.section(name);
         if self.recipe.table.get(name).is_none() {
-            self.known.insert(name.to_owned(), Vec::new());
             self.refuse(
                 name,
                 format!("the section [{name}] is missing"),
-                &format!("write a section [{name}]"),
+                format!("write a section [{name}]"),
             );
-            return None;
         }
-        self.section(name)
+        section
     }
 
     /// Lets the section `name` pass unread.
@@ -88,19 +88,13 @@ impl Reader<'_> {
 
     /// Refuses the value at a dotted path (`loss.margin`, `data.train[1].size`). Where the recipe does not write it, the
     /// fault points at the nearest table around it.
-    pub fn refuse(&mut self, path: &str, message: impl Into<String>, help: &str) {
+    pub fn refuse(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
         let mut fault = Fault::new(message).help(help);
         let mut known = path;
         loop {
             if let Some(node) = self.recipe.get(known) {
-                fault = fault.at(
-                    &node.at,
-                    if known == path {
-                        "this value"
-                    } else {
-                        "in this table"
-                    },
-                );
+                let label = if known == path { "this value" } else { "in here" };
+                fault = fault.at(&node.at, label);
                 break;
             }
             match known.rfind(['.', '[']) {
@@ -152,38 +146,36 @@ impl Reader<'_> {
                     .help(help),
             );
         }
-        for (i, key) in std::mem::take(&mut self.strays) {
-            if let Some(section) = self.owner(&key) {
-                let fault = self.faults[i]
-                    .clone()
-                    .help(format!("`{key}` belongs in the section [{section}]"));
-                self.faults[i] = fault;
+        for (i, within, key) in std::mem::take(&mut self.strays) {
+            if let Some(section) = self.owner(&key).filter(|section| *section != within) {
+                let help = format!("`{key}` belongs in the section [{section}]");
+                if let Some(fault) = self.faults.get(i).cloned() {
+                    self.faults[i] = fault.help(help);
+                }
             }
         }
         self.faults.append(&mut faults);
         if self.faults.is_empty() {
             return Ok(());
         }
-        // A stable sort: file by file as they came, then by line.
-        let mut files = Vec::new();
-        for fault in &self.faults {
-            if let Some(place) = fault.place()
-                && !files
-                    .iter()
-                    .any(|file| std::sync::Arc::ptr_eq(file, &place.source))
-            {
+        // File by file as they came, then by line.
+        let mut files: Vec<Arc<SourceFile>> = Vec::new();
+        let rank = |fault: &Fault| {
+            let place = fault.place()?;
+            let file = files
+                .iter()
+                .position(|file| Arc::ptr_eq(file, &place.source))
+                .unwrap_or(files.len());
+            if file == files.len() {
                 files.push(place.source.clone());
             }
-        }
-        self.faults.sort_by_key(|fault| {
-            fault.place().map(|place| {
-                let file = files
-                    .iter()
-                    .position(|file| std::sync::Arc::ptr_eq(file, &place.source));
-                (file, place.span.start)
-            })
-        });
-        Err(RecipeErrors::new(self.recipe.origin.to_string(), self.faults))
+            Some((file, place.span.start))
+        };
+        let ranks: Vec<_> = self.faults.iter().map(rank).collect();
+        let mut order: Vec<_> = ranks.into_iter().zip(self.faults).collect();
+        order.sort_by_key(|(rank, _)| *rank);
+        let faults = order.into_iter().map(|(_, fault)| fault).collect();
+        Err(RecipeErrors::new(self.recipe.origin.to_string(), faults))
     }
 
     /// The section that has `key`, where exactly one has it.
@@ -218,147 +210,4 @@ fn in_order(sections: &[&str]) -> String {
     sections.sort_by_key(|name| rank(name));
     let sections: Vec<String> = sections.iter().map(|name| format!("[{name}]")).collect();
     sections.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use serde::Deserialize;
-
-    use super::*;
-    use crate::recipe::load::load_from;
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    struct Loss {
-        /// The distance that a negative is kept away by.
-        #[schemars(range(min = 0.0, max = 2.0))]
-        margin: f32,
-        #[serde(default)]
-        mining: Mining,
-        center: Option<Center>,
-    }
-
-    #[derive(Debug, Default, PartialEq, Deserialize, JsonSchema)]
-    #[serde(rename_all = "kebab-case")]
-    enum Mining {
-        #[default]
-        BatchHard,
-        BatchAll,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    struct Center {
-        weight: f64,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    struct Train {
-        epochs: u32,
-        #[serde(default)]
-        amp: bool,
-        #[serde(default)]
-        milestones: Vec<u32>,
-        seed: Option<u64>,
-        size: Option<[u32; 2]>,
-        #[serde(default)]
-        augment: Vec<Augment>,
-        #[serde(default)]
-        scales: BTreeMap<String, f32>,
-        name: Option<String>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    #[serde(tag = "op", rename_all = "snake_case")]
-    enum Augment {
-        /// Mirrors left and right.
-        Flip {
-            #[schemars(range(min = 0.0, max = 1.0))]
-            p: f32,
-        },
-        RandomErase(Erase),
-        Grey,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    struct Erase {
-        p: f32,
-        #[schemars(length(min = 1))]
-        fill: Option<Vec<u8>>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    struct Schedule {
-        #[serde(flatten)]
-        kind: Kind,
-        warmup: Option<u32>,
-        until: Option<Until>,
-        pool: Option<Pool>,
-    }
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    #[serde(tag = "kind", rename_all = "lowercase")]
-    enum Kind {
-        Step { every: u32 },
-        Cosine { floor: f32 },
-    }
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    #[serde(untagged)]
-    enum Until {
-        Epoch(u32),
-        Named(String),
-    }
-
-    #[derive(Debug, PartialEq, Deserialize, JsonSchema)]
-    #[serde(rename_all = "lowercase")]
-    enum Pool {
-        Mean,
-        Gem(f32),
-        Window { size: u32 },
-    }
-
-    fn recipe(text: &str, sets: &[&str]) -> Recipe {
-        let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
-        load_from(&[("r", text)], "r", &sets).unwrap()
-    }
-
-    type Sections = (Option<Loss>, Option<Train>, Option<Schedule>);
-
-    fn read(recipe: &Recipe) -> Result<Sections, RecipeErrors> {
-        let mut reader = recipe.reader();
-        let sections = (
-            reader.section("loss"),
-            reader.section("train"),
-            reader.section("schedule"),
-        );
-        reader.finish().map(|()| sections)
-    }
-
-    fn faults(text: &str, sets: &[&str]) -> Vec<String> {
-        let errors = read(&recipe(text, sets)).unwrap_err();
-        let line = |fault: &Fault| {
-            let place = fault
-                .place()
-                .map(|place| format!("{}: ", place.line()))
-                .unwrap_or_default();
-            format!(
-                "{place}{} | {}",
-                fault.message(),
-                fault.remedy().unwrap_or("NO HELP")
-            )
-        };
-        errors.faults().iter().map(line).collect()
-    }
-
-    #[test]
-    fn two_errors_are_said_at_once_with_line_and_suggestion() {
-        assert_eq!(
-            faults("[loss]\nmargin = 0.3\nminning = 1\n[train]\nepochs = '3'\n", &[]),
-            [
-                "3: unknown key `loss.minning` | did you mean `mining`?",
-                "5: `train.epochs` should be an integer, and is a string | write it without quotes: train.epochs = 3",
-            ]
-        );
-    }
 }
