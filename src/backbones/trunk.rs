@@ -37,7 +37,7 @@ pub fn locate(source: &str) -> Result<PathBuf, WeightsError> {
     if path.exists() || path.extension().is_some() {
         return Ok(path.to_path_buf());
     }
-    weights::published::resolve(source, &mut |_, _| {})
+    weights::published::resolve(source, |_| {})
 }
 
 /// How a trunk with a neck is written for torchvision: its factory, and the lines that change its module before the weights are

@@ -13,8 +13,8 @@ use crate::device::Device;
 use crate::metrics::{Figures, Metric, Ranks, Resampling, bootstrap, retrieval_metrics};
 use crate::papers::Embed;
 use crate::search::{
-    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Names, Options, Plan, Side,
-    Similarity,
+    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Side, Similarity,
+    relevance::Names,
 };
 use burn::tensor::{Tensor, TensorData};
 use schemars::JsonSchema;
@@ -128,7 +128,7 @@ pub struct Measured {
     pub protocol: String,
     /// Figures with intervals.
     pub figures: Figures,
-    /// Queries that were ranked.
+    /// Queries, the skipped included.
     pub queries: usize,
     /// Queries with nothing to find.
     pub skipped: usize,
@@ -293,7 +293,7 @@ impl Task {
         Ok(Measured {
             protocol: protocol.into(),
             figures,
-            queries: ranks.queries.len() - ranks.skipped,
+            queries: ranks.queries.len(),
             skipped: ranks.skipped,
             gallery,
             ranks,
