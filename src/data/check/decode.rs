@@ -45,23 +45,20 @@ pub(super) fn examine(table: &Table, image: &Image, fast: bool) -> Seen {
         return seen;
     };
     let name = table.image_name(&table.items[first]).into_owned();
-    let bytes = match load(image.source, fast) {
-        Ok(bytes) => bytes,
+    let mut opened =
+        load(image.source, if fast { HEAD } else { MAX_BYTES }).and_then(|bytes| open(&bytes, fast));
+    if fast && matches!(opened, Err((Kind::Broken, _))) {
+        // Some formats keep their header at the end of the file.
+        opened = load(image.source, MAX_BYTES).and_then(|bytes| open(&bytes, fast));
+    }
+    let opened = match opened {
+        Ok(opened) => opened,
         Err((kind, message)) => {
-            seen.faults.push((kind, format!("{name}{message}")));
+            let separator = if message.is_empty() { "" } else { ": " };
+            seen.faults.push((kind, format!("{name}{separator}{message}")));
             return seen;
         }
     };
-    // Decoders are fed with bytes that anyone may have written: a panic in one is a broken image, not the end of the check.
-    let result = catch_unwind(AssertUnwindSafe(|| open(&bytes, fast)));
-    let opened =
-        match result.unwrap_or_else(|_| Err((Kind::Broken, "the decoder stopped unexpectedly".into()))) {
-            Ok(opened) => opened,
-            Err((kind, message)) => {
-                seen.faults.push((kind, format!("{name}: {message}")));
-                return seen;
-            }
-        };
     if let Some(stated) = extension_format(&name)
         && stated != opened.format
     {
@@ -103,29 +100,29 @@ pub(super) fn examine(table: &Table, image: &Image, fast: bool) -> Seen {
     seen
 }
 
-fn load(source: &ImageRef, fast: bool) -> Result<Bytes, (Kind, String)> {
+/// The first bytes of an image, or (what is wrong, in which words).
+fn load(source: &ImageRef, limit: u64) -> Result<Bytes, (Kind, String)> {
     let bytes = match source {
         ImageRef::Memory { bytes, .. } => bytes.clone(),
         ImageRef::File(path) => {
             let missing = |error: std::io::Error| match error.kind() {
                 std::io::ErrorKind::NotFound => (Kind::Missing, String::new()),
-                _ => (Kind::Missing, format!(": {error}")),
+                _ => (Kind::Missing, error.to_string()),
             };
-            let file = fs::File::open(path).map_err(missing)?;
-            let about = file.metadata().map_err(missing)?;
+            // Before it is opened: a pipe would be waited for.
+            let about = fs::metadata(path).map_err(missing)?;
             if !about.is_file() {
-                return Err((Kind::Missing, ": is not a file".into()));
+                return Err((Kind::Missing, "is not a file".into()));
             }
             if about.len() > MAX_BYTES {
                 return Err((
                     Kind::TooLarge,
-                    format!(": {} bytes; the limit is {MAX_BYTES}", about.len()),
+                    format!("{} bytes; the limit is {MAX_BYTES}", about.len()),
                 ));
             }
             let mut bytes = Vec::new();
-            file.take(if fast { HEAD } else { MAX_BYTES })
-                .read_to_end(&mut bytes)
-                .map_err(missing)?;
+            let file = fs::File::open(path).map_err(missing)?;
+            file.take(limit).read_to_end(&mut bytes).map_err(missing)?;
             bytes.into()
         }
     };
@@ -135,6 +132,12 @@ fn load(source: &ImageRef, fast: bool) -> Result<Bytes, (Kind, String)> {
     Ok(bytes)
 }
 
+/// Decoders are fed with bytes that anyone may have written: a panic in one is a broken image, not the end of the check.
+fn open(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
+    let result = catch_unwind(AssertUnwindSafe(|| read(bytes, fast)));
+    result.unwrap_or_else(|_| Err((Kind::Broken, "the decoder stopped unexpectedly".into())))
+}
+
 struct Opened {
     format: ImageFormat,
     width: u32,
@@ -142,26 +145,20 @@ struct Opened {
     pixels: Option<RgbImage>,
 }
 
-fn open(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
+fn read(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
     let broken = |error: image::ImageError| match error {
         image::ImageError::Limits(error) => (Kind::TooLarge, error.to_string()),
         error => (Kind::Broken, error.to_string()),
     };
     let format = image::guess_format(bytes).map_err(|_| (Kind::Broken, unknown(bytes)))?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = image::Limits::no_limits();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_BYTES);
     // The sides are compared below, with words that say how large they are.
-    reader.limits({
-        let mut memory_only = limits.clone();
-        (memory_only.max_image_width, memory_only.max_image_height) = (None, None);
-        memory_only
-    });
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(MAX_BYTES);
+    reader.limits(limits);
     let decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
-    if limits.check_dimensions(width, height).is_err() || u64::from(width) * u64::from(height) > MAX_PIXELS {
+    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
         let limit = format!("{MAX_SIDE} a side and {} million in all", MAX_PIXELS / 1_000_000);
         return Err((
             Kind::TooLarge,
