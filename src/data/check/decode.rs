@@ -10,14 +10,11 @@ use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage, imageops};
 
 use super::Image;
 use super::report::Kind;
+use crate::data::image::{DecodeOptions, ImageError, Limits, decode};
 use crate::data::table::{ImageRef, Table};
 
-/// The longest side that is decoded.
-pub const MAX_SIDE: u32 = 16_384;
-/// The most pixels that are decoded.
-pub const MAX_PIXELS: u64 = 200_000_000;
-/// The largest file that is read, and the most memory that a decoder may take beyond its pixels.
-pub const MAX_BYTES: u64 = 1 << 30;
+/// The largest file that is read.
+const MAX_FILE: u64 = 1 << 30;
 /// How much of a file a fast check reads: enough for the header, even behind an EXIF block with a thumbnail.
 const HEAD: u64 = 256 << 10;
 
@@ -46,10 +43,10 @@ pub(super) fn examine(table: &Table, image: &Image, fast: bool) -> Seen {
     };
     let name = table.image_name(&table.items[first]).into_owned();
     let mut opened =
-        load(image.source, if fast { HEAD } else { MAX_BYTES }).and_then(|bytes| open(&bytes, fast));
+        load(image.source, if fast { HEAD } else { MAX_FILE }).and_then(|bytes| open(&bytes, fast));
     if fast && matches!(opened, Err((Kind::Broken, _))) {
         // Some formats keep their header at the end of the file.
-        opened = load(image.source, MAX_BYTES).and_then(|bytes| open(&bytes, fast));
+        opened = load(image.source, MAX_FILE).and_then(|bytes| open(&bytes, fast));
     }
     let opened = match opened {
         Ok(opened) => opened,
@@ -114,10 +111,10 @@ fn load(source: &ImageRef, limit: u64) -> Result<Bytes, (Kind, String)> {
             if !about.is_file() {
                 return Err((Kind::Missing, "is not a file".into()));
             }
-            if about.len() > MAX_BYTES {
+            if about.len() > MAX_FILE {
                 return Err((
                     Kind::TooLarge,
-                    format!("{} bytes; the limit is {MAX_BYTES}", about.len()),
+                    format!("{} bytes; the limit is {MAX_FILE}", about.len()),
                 ));
             }
             let mut bytes = Vec::new();
@@ -132,12 +129,6 @@ fn load(source: &ImageRef, limit: u64) -> Result<Bytes, (Kind, String)> {
     Ok(bytes)
 }
 
-/// Decoders are fed with bytes that anyone may have written: a panic in one is a broken image, not the end of the check.
-fn open(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
-    let result = catch_unwind(AssertUnwindSafe(|| read(bytes, fast)));
-    result.unwrap_or_else(|_| Err((Kind::Broken, "the decoder stopped unexpectedly".into())))
-}
-
 struct Opened {
     format: ImageFormat,
     width: u32,
@@ -145,21 +136,48 @@ struct Opened {
     pixels: Option<RgbImage>,
 }
 
-fn read(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
-    let broken = |error: image::ImageError| match error {
-        image::ImageError::Limits(error) => (Kind::TooLarge, error.to_string()),
-        error => (Kind::Broken, error.to_string()),
-    };
+/// The header, and unless `fast` the pixels as training decodes them. Bytes are not trusted: a panic in a decoder is a broken
+/// image, not the end of the check.
+fn open(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
+    let header = catch_unwind(AssertUnwindSafe(|| header(bytes)));
+    let mut opened =
+        header.unwrap_or_else(|_| Err((Kind::Broken, "the decoder stopped unexpectedly".into())))?;
+    if !fast {
+        let options = DecodeOptions {
+            exif: false,
+            limits: Limits::default(),
+        };
+        let picture = decode(bytes, "", None, &options).map_err(|error| match error {
+            ImageError::TooLarge { limit, .. } => {
+                (Kind::TooLarge, format!("it is past the limit of {limit}"))
+            }
+            ImageError::Broken { detail, .. } | ImageError::UnknownFormat { detail, .. } => {
+                (Kind::Broken, detail)
+            }
+            other => (Kind::Broken, other.to_string()),
+        })?;
+        let (width, height) = (picture.width as u32, picture.height as u32);
+        opened.pixels = RgbImage::from_raw(width, height, picture.pixels);
+    }
+    Ok(opened)
+}
+
+fn header(bytes: &[u8]) -> Result<Opened, (Kind, String)> {
+    let broken = |error: image::ImageError| (Kind::Broken, error.to_string());
+    let limits = Limits::default();
     let format = image::guess_format(bytes).map_err(|_| (Kind::Broken, unknown(bytes)))?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // The sides are compared below, with words that say how large they are.
-    let mut limits = image::Limits::no_limits();
-    limits.max_alloc = Some(MAX_BYTES);
-    reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(broken)?;
-    let (width, height) = decoder.dimensions();
-    if width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
-        let limit = format!("{MAX_SIDE} a side and {} million in all", MAX_PIXELS / 1_000_000);
+    // The size is compared below, with words that say how large it is.
+    let mut memory = image::Limits::no_limits();
+    memory.max_alloc = Some(limits.max_bytes);
+    reader.limits(memory);
+    let (width, height) = reader.into_decoder().map_err(broken)?.dimensions();
+    if width.max(height) > limits.max_side || u64::from(width) * u64::from(height) > limits.max_pixels {
+        let limit = format!(
+            "{} a side and {} million in all",
+            limits.max_side,
+            limits.max_pixels / 1_000_000
+        );
         return Err((
             Kind::TooLarge,
             format!("{width} x {height} pixels; the limit is {limit}"),
@@ -168,48 +186,12 @@ fn read(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
     if width == 0 || height == 0 {
         return Err((Kind::Broken, format!("it is {width} x {height} pixels")));
     }
-    if fast {
-        return Ok(Opened {
-            format,
-            width,
-            height,
-            pixels: None,
-        });
-    }
-    if decoder.total_bytes() > MAX_BYTES {
-        return Err((
-            Kind::TooLarge,
-            format!(
-                "its pixels take {} bytes; the limit is {MAX_BYTES}",
-                decoder.total_bytes()
-            ),
-        ));
-    }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        // The decoder would paint what is missing grey and say nothing.
-        return Err((
-            Kind::Broken,
-            "the file is cut short: a JPEG ends with an end-of-image marker".into(),
-        ));
-    }
-    let pixels = image::DynamicImage::from_decoder(decoder)
-        .map_err(broken)?
-        .into_rgb8();
     Ok(Opened {
         format,
         width,
         height,
-        pixels: Some(pixels),
+        pixels: None,
     })
-}
-
-/// Whether an end-of-image marker follows the start of the last scan. (Thumbnails have theirs before it.)
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
-    match (last(0xDA), last(0xD9)) {
-        (Some(scan), Some(end)) => end > scan,
-        _ => false,
-    }
 }
 
 fn unknown(bytes: &[u8]) -> String {
