@@ -1,7 +1,7 @@
 //! Files of every kind that is read, whole and broken. PyTorch's containers are built here byte by byte.
 
 use super::*;
-use crate::export::safetensors::write;
+use crate::backbones::weights::write;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
