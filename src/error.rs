@@ -11,6 +11,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Loss(#[from] crate::losses::LossError),
+    /// Weights could not be read, fetched, or put into a model.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Weights(#[from] crate::backbones::WeightsError),
 }
 
 /// The crate's result.

@@ -1,1 +1,7 @@
-//! Image trunks under the state-dict names of their reference implementations.
+//! Image trunks under the state-dict names of their reference implementations, and how published weights come into them.
+
+pub mod resnet;
+pub mod weights;
+
+pub use resnet::{ResNet, ResNetConfig};
+pub use weights::{Tensors, WeightsError};

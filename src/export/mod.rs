@@ -1,1 +1,3 @@
 //! Weights and embeddings in the formats that serving stacks read.
+
+pub mod safetensors;

@@ -1,1 +1,17 @@
 //! Layers that more than one paper uses, one concept per file.
+//!
+//! Fields carry torch's names, so that a module's paths are the keys of the reference implementation's state dict.
+
+pub mod batch_norm;
+pub mod bnneck;
+pub mod ibn;
+pub mod init;
+pub mod instance_norm;
+pub mod pool;
+
+pub use batch_norm::{BatchNorm, BatchNormConfig};
+pub use bnneck::{BnNeck, BnNeckConfig};
+pub use ibn::{Ibn, IbnConfig, Norm};
+pub use init::{Draw, ParamInfo, initialise};
+pub use instance_norm::{InstanceNorm, InstanceNormConfig};
+pub use pool::{Gem, GemConfig, global_average};

@@ -1,0 +1,377 @@
+//! The deterministic filler of the parity protocol: figures made with torchvision and IBN-Net in f64, no weights file needed.
+
+use super::*;
+use crate::backbones::weights::{Import, Tensors, apply, collect, collect_ordered, parameter_count};
+use crate::device::cpu;
+use crate::nn::init::tests::noise;
+use burn::tensor::TensorData;
+
+/// The j-th value of stream t, in [0, 1).
+fn u(t: u32, j: u32) -> f64 {
+    let mut h = j.wrapping_add(t.wrapping_mul(0x9E37_79B9));
+    h ^= h >> 16;
+    h = h.wrapping_mul(0x7FEB_352D);
+    h ^= h >> 15;
+    h = h.wrapping_mul(0x846C_A68B);
+    h ^= h >> 16;
+    f64::from(h) / 4_294_967_296.0
+}
+
+fn filler(t: usize, name: &str, shape: &[usize]) -> Vec<f32> {
+    let count: usize = shape.iter().product();
+    let fan_in = count as f64 / shape[0] as f64;
+    (0..count as u32)
+        .map(|j| {
+            let u = u(t as u32, j);
+            let value = match name.rsplit('.').next().unwrap() {
+                "running_mean" => 0.1 * (2.0 * u - 1.0),
+                "running_var" => 0.5 + u,
+                _ if shape.len() >= 2 => (2.0 * u - 1.0) * (6.0 / fan_in).sqrt(),
+                "weight" => 0.5 + u,
+                _ => 0.2 * (2.0 * u - 1.0),
+            };
+            value as f32
+        })
+        .collect()
+}
+
+fn filled(config: &ResNetConfig) -> (ResNet, usize) {
+    let net = config.init(&cpu());
+    let entries = collect_ordered(&net);
+    let tensors: Tensors = entries
+        .iter()
+        .enumerate()
+        .map(|(t, (name, data))| {
+            let values = filler(t, name, data.shape());
+            (name.clone(), TensorData::new(values, data.shape().clone()))
+        })
+        .collect();
+    (apply(net, &tensors, &Import::default()).unwrap().0, entries.len())
+}
+
+fn input(height: usize, width: usize) -> Tensor<4> {
+    let values = (0..(3 * height * width) as u32)
+        .map(|j| (2.0 * u(1_000_000, j) - 1.0) as f32)
+        .collect();
+    Tensor::from_data(TensorData::new::<f32, _>(values, [1, 3, height, width]), &cpu())
+}
+
+struct Figures {
+    size: [usize; 2],
+    map: [usize; 2],
+    features: [f64; 4],
+    sum: f64,
+    length: f64,
+    logits: [f64; 3],
+}
+
+fn check(net: &ResNet, entries: usize, figures: &Figures) {
+    let map = net.forward_map(input(figures.size[0], figures.size[1]));
+    assert_eq!(map.dims(), [1, 2048, figures.map[0], figures.map[1]]);
+    let features: Vec<f32> = global_average(map).into_data().try_into_vec_as().unwrap();
+    let near = |value: f64, expected: f64, what: &str| {
+        assert!(
+            (value - expected).abs() <= 1e-4 * expected.abs().max(1.0),
+            "{what}: {value}, not {expected}"
+        );
+    };
+    for (value, expected) in features.iter().zip(figures.features) {
+        near(f64::from(*value), expected, "feature");
+    }
+    near(features.iter().map(|v| f64::from(*v)).sum(), figures.sum, "sum");
+    near(
+        features.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt(),
+        figures.length,
+        "length",
+    );
+    // torchvision's fc follows the trunk in the file.
+    let weight = filler(entries, "fc.weight", &[1000, 2048]);
+    let bias = filler(entries + 1, "fc.bias", &[1000]);
+    for (i, expected) in figures.logits.into_iter().enumerate() {
+        let row = &weight[i * 2048..(i + 1) * 2048];
+        let dot: f64 = row
+            .iter()
+            .zip(&features)
+            .map(|(w, f)| f64::from(*w) * f64::from(*f))
+            .sum();
+        let value = dot + f64::from(bias[i]);
+        // Sums of both signs: relative to the length of what is summed.
+        assert!(
+            (value - expected).abs() < 1e-5 * figures.length,
+            "logit: {value}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn the_filler_is_the_protocols() {
+    for (t, j, value) in [
+        (0, 1, 0.40834908),
+        (0, 3, 0.32791006),
+        (1, 0, 0.00776513),
+        (1, 3, 0.06072302),
+    ] {
+        assert!((u(t, j) - value).abs() < 1e-8, "{t} {j}");
+    }
+}
+
+#[test]
+fn plain_resnet_50_equals_torchvision() {
+    let (net, entries) = filled(&ResNetConfig::default());
+    assert_eq!(entries, 265);
+    check(
+        &net,
+        entries,
+        &Figures {
+            size: [64, 64],
+            map: [2, 2],
+            features: [1483.14429, 751.29916, 3324.67744, 0.0],
+            sum: 3_388_221.98,
+            length: 102_936.607,
+            logits: [1757.183, 3457.740, 4836.301],
+        },
+    );
+    check(
+        &net,
+        entries,
+        &Figures {
+            size: [65, 97],
+            map: [3, 4],
+            features: [2412.93388, 3780.47433, 5664.33547, 307.05691],
+            sum: 5_108_846.86,
+            length: 158_253.874,
+            logits: [4698.362, 3722.232, 6458.348],
+        },
+    );
+    // The stride changes no weight.
+    let wide = ResNetConfig {
+        last_stride: 1,
+        ..ResNetConfig::default()
+    }
+    .init(&cpu());
+    let (wide, report) = apply(wide, &collect(&net), &Import::default()).unwrap();
+    assert_eq!((report.loaded.len(), report.missing.len()), (265, 0));
+    check(
+        &wide,
+        entries,
+        &Figures {
+            size: [64, 64],
+            map: [4, 4],
+            features: [1346.62758, 3399.45490, 5908.03534, 115.57107],
+            sum: 4_643_919.33,
+            length: 145_971.308,
+            logits: [3759.985, 3745.520, 5810.782],
+        },
+    );
+}
+
+#[test]
+fn resnet_50_ibn_a_equals_ibn_net() {
+    let config = ResNetConfig {
+        ibn: true,
+        ..ResNetConfig::default()
+    };
+    let (net, entries) = filled(&config);
+    assert_eq!(entries, 291);
+    check(
+        &net,
+        entries,
+        &Figures {
+            size: [64, 64],
+            map: [2, 2],
+            features: [228.34659, 191.62448, 227.15184, 47.89161],
+            sum: 353_257.538,
+            length: 10_816.7530,
+            logits: [359.048, 68.559, 359.507],
+        },
+    );
+    let (wide, _) = filled(&ResNetConfig {
+        last_stride: 1,
+        ..config
+    });
+    check(
+        &wide,
+        entries,
+        &Figures {
+            size: [65, 97],
+            map: [5, 7],
+            features: [436.79068, 296.85432, 517.52337, 139.32885],
+            sum: 559_225.554,
+            length: 17_997.2995,
+            logits: [563.250, 173.059, 526.343],
+        },
+    );
+}
+
+#[test]
+fn parameters_and_dimensions_are_the_published_ones() {
+    // torchvision's and IBN-Net's counts less fc: 1000 · dim + 1000.
+    for (depth, ibn, count, dim) in [
+        (Depth::D18, false, 11_689_512 - 513_000, 512),
+        (Depth::D34, false, 21_797_672 - 513_000, 512),
+        (Depth::D50, false, 23_508_032, 2048),
+        (Depth::D50, true, 23_508_032, 2048),
+        (Depth::D101, false, 44_549_160 - 2_049_000, 2048),
+    ] {
+        let config = ResNetConfig {
+            ibn,
+            ..ResNetConfig::new(depth)
+        };
+        let net = config.init(&cpu());
+        assert_eq!(parameter_count(&net), count, "{depth:?} {ibn}");
+        assert_eq!((net.feature_dim(), config.feature_dim()), (dim, dim));
+    }
+}
+
+fn tiny(ibn: bool) -> ResNet {
+    let config = ResNetConfig {
+        ibn,
+        width: 4,
+        small_stem: true,
+        ..ResNetConfig::new(Depth::D18)
+    };
+    crate::nn::initialise(config.init(&cpu()), 1, |_| None)
+}
+
+fn values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().try_into_vec_as().unwrap()
+}
+
+#[test]
+fn a_batch_is_embedded_like_its_images() {
+    let net = tiny(true);
+    let x = noise([3, 3, 17, 12], 4);
+    let together = values(net.forward(x.clone()));
+    let apart: Vec<f32> = (0..3)
+        .flat_map(|i| values(net.forward(x.clone().narrow(0, i, 1))))
+        .collect();
+    assert_eq!(together.len(), 3 * 32);
+    for (a, b) in together.iter().zip(&apart) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+}
+
+#[test]
+fn keys_are_torchvisions() {
+    let names: Vec<String> = collect_ordered(&ResNetConfig::default().init(&cpu()))
+        .into_iter()
+        .map(|e| e.0)
+        .collect();
+    assert_eq!(
+        names[..5],
+        [
+            "conv1.weight",
+            "bn1.weight",
+            "bn1.bias",
+            "bn1.running_mean",
+            "bn1.running_var"
+        ]
+    );
+    assert_eq!(names[20], "layer1.0.downsample.0.weight");
+    assert_eq!(names[264], "layer4.2.bn3.running_var");
+    let ibn = ResNetConfig {
+        ibn: true,
+        ..ResNetConfig::default()
+    };
+    let names: Vec<String> = collect_ordered(&ibn.init(&cpu()))
+        .into_iter()
+        .map(|e| e.0)
+        .collect();
+    assert_eq!(
+        names[6..9],
+        [
+            "layer1.0.bn1.IN.weight",
+            "layer1.0.bn1.IN.bias",
+            "layer1.0.bn1.BN.weight"
+        ]
+    );
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.starts_with("layer4") && name.contains("IN"))
+    );
+}
+
+#[test]
+fn max_pooling_pads_with_nothing() {
+    // Without the stem's ReLU negative values reach the pooling: a zero in the padding would win.
+    let x = Tensor::<4>::full([1, 1, 3, 3], -1.0, &cpu());
+    let y = max_pool2d(
+        x,
+        MaxPoolOptions::new([3, 3])
+            .with_stride([2, 2])
+            .with_padding([1, 1]),
+    );
+    assert_eq!(values(y), [-1.0; 4]);
+}
+
+#[test]
+fn the_stem_options_act() {
+    let x = noise([1, 3, 32, 32], 5);
+    let config = ResNetConfig {
+        width: 4,
+        ..ResNetConfig::new(Depth::D18)
+    };
+    let net = |config: &ResNetConfig| crate::nn::initialise(config.init(&cpu()), 1, |_| None);
+    let with = net(&config).forward_map(x.clone());
+    let without = net(&ResNetConfig {
+        stem_relu: false,
+        ..config.clone()
+    })
+    .forward_map(x.clone());
+    let small = net(&ResNetConfig {
+        small_stem: true,
+        ..config.clone()
+    })
+    .forward_map(x);
+    assert_eq!((with.dims(), small.dims()), ([1, 32, 1, 1], [1, 32, 4, 4]));
+    assert_ne!(values(with), values(without));
+}
+
+#[test]
+fn a_training_step_reaches_every_parameter() {
+    let device = cpu().autodiff();
+    let config = ResNetConfig {
+        ibn: true,
+        width: 4,
+        small_stem: true,
+        ..ResNetConfig::new(Depth::D50)
+    };
+    let net = crate::nn::initialise(config.init(&device), 1, |_| None);
+    let x = noise([2, 3, 16, 16], 6).to_device(&device);
+    let grads = net.forward(x).powi_scalar(2).sum().backward();
+    let grads = burn::optim::GradientsParams::from_grads(grads, &net);
+    let parameters = collect_ordered(&net)
+        .iter()
+        .filter(|(name, _)| !name.contains("running"))
+        .count();
+    assert_eq!(grads.len(), parameters);
+    assert!(
+        collect(&net)["layer3.1.bn1.BN.running_mean"]
+            .iter::<f32>()
+            .any(|v| v != 0.0)
+    );
+}
+
+#[test]
+fn settings_refuse_what_they_do_not_know() {
+    let read = |text: &str| toml::from_str::<ResNetConfig>(text).map_err(|e| e.to_string());
+    let config = read("depth = 34\nlast_stride = 1").unwrap();
+    assert_eq!(
+        config,
+        ResNetConfig {
+            last_stride: 1,
+            ..ResNetConfig::new(Depth::D34)
+        }
+    );
+    assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config);
+    for (text, part) in [
+        ("depth = 51", "18, 34, 50 or 101"),
+        ("last_stride = 3", "1 or 2"),
+        ("width = 0", "2 to 1024"),
+        ("dept = 50", "dept"),
+    ] {
+        let message = read(text).unwrap_err();
+        assert!(message.contains(part), "{message}");
+    }
+}
