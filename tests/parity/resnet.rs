@@ -149,7 +149,11 @@ fn evaluation(model: &str) {
     assert!(count > 0, "no case of {model}");
 }
 
-fn training(model: &str) {
+/// The step's loss, features and running statistics within 1e-5, and its gradients within `tolerance`.
+///
+/// A ResNet-50 has some activation so near to 0 that rounding decides on which side of the ReLU it falls, and each such case
+/// changes gradients by some 1e-3: PyTorch's own f32 is as far from its f64, see what scripts/reference/resnet.py prints.
+fn training(model: &str, tolerance: f64) {
     let about = json("resnet.json");
     let device = Device::flex().autodiff();
     let case = about["cases"]
@@ -192,11 +196,11 @@ fn training(model: &str) {
             continue;
         };
         let actual = found.get(key).unwrap_or_else(|| panic!("{key} has no gradient"));
-        close(name, &sampled(actual), fixture.get(name), 1e-4);
+        close(name, &sampled(actual), fixture.get(name), tolerance);
         let norm = format!("{name}.norm");
         if fixture.names().any(|name| name == norm) {
             let actual = actual.iter().map(|x| x * x).sum::<f64>().sqrt();
-            close(&norm, &[actual], fixture.get(&norm), 1e-4);
+            close(&norm, &[actual], fixture.get(&norm), tolerance);
         }
     }
 }
@@ -233,20 +237,20 @@ fn resnet_50_evaluates_as_the_reid_baseline() {
 
 #[test]
 fn resnet_18_trains_as_torchvision() {
-    training("18");
+    training("18", 1e-4);
 }
 
 #[test]
 fn resnet_50_trains_as_torchvision() {
-    training("50");
+    training("50", 1e-2);
 }
 
 #[test]
 fn resnet_50_ibn_a_trains_as_ibn_net() {
-    training("50_ibn_a");
+    training("50_ibn_a", 1e-2);
 }
 
 #[test]
 fn resnet_50_trains_as_the_reid_baseline() {
-    training("50_reid");
+    training("50_reid", 1e-2);
 }
