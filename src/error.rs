@@ -7,6 +7,32 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     File(#[from] crate::files::FileError),
+
+    /// A run folder could not be made, read or written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Run(#[from] crate::train::run_folder::RunError),
+
+    /// A figure could not be recorded.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sink(#[from] crate::train::sinks::SinkError),
+    /// Data that is not what it was said to be.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Data(#[from] crate::data::DataError),
+    /// A recipe could not be found, loaded or read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Recipe(#[from] crate::recipe::RecipeError),
+    /// A search could not be done.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Search(#[from] crate::search::SearchError),
+    /// Figures could not be computed.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Metrics(#[from] crate::metrics::MetricsError),
     /// A batch that a loss cannot be computed for.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -15,6 +41,30 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Weights(#[from] crate::backbones::WeightsError),
+    /// An image could not be decoded or resized.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Image(#[from] crate::data::image::ImageError),
+    /// An image pipeline makes no sense.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Transform(#[from] crate::data::transform::TransformError),
+    /// No batches can be drawn.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sampler(#[from] crate::data::sampler::SamplerError),
+    /// Embeddings could not be exported.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Embeddings(#[from] crate::export::embeddings::EmbeddingsError),
+    /// An evaluation report could not be read or written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Report(#[from] crate::report::figures::ReportError),
+    /// `tailor recipes` could not do what it was asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Recipes(#[from] crate::cli::recipes::RecipesError),
 }
 
 /// The crate's result.

@@ -34,6 +34,16 @@ pub enum Depth {
 }
 
 impl Depth {
+    /// 18, 34, 50 or 101.
+    pub fn number(self) -> u64 {
+        match self {
+            Self::D18 => 18,
+            Self::D34 => 34,
+            Self::D50 => 50,
+            Self::D101 => 101,
+        }
+    }
+
     fn blocks(self) -> [usize; 4] {
         match self {
             Self::D18 => [2, 2, 2, 2],
@@ -66,12 +76,7 @@ impl TryFrom<u64> for Depth {
 
 impl From<Depth> for u64 {
     fn from(depth: Depth) -> u64 {
-        match depth {
-            Depth::D18 => 18,
-            Depth::D34 => 34,
-            Depth::D50 => 50,
-            Depth::D101 => 101,
-        }
+        depth.number()
     }
 }
 

@@ -9,12 +9,14 @@ mod import;
 pub mod published;
 mod read;
 mod report;
+mod write;
 
 pub use collect::{collect, collect_ordered, for_torch, parameter_count};
 pub use error::WeightsError;
 pub use import::{Import, apply};
 pub use read::read;
 pub use report::{LoadReport, ShapeMismatch};
+pub use write::write;
 
 use burn::tensor::TensorData;
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
 //! Weights and embeddings in the formats that serving stacks read.
 
-pub mod safetensors;
+pub mod embeddings;
+
+pub use embeddings::EmbeddingsError;

@@ -5,6 +5,7 @@
 pub mod batch_norm;
 pub mod bnneck;
 pub mod ibn;
+pub mod identity_head;
 pub mod init;
 pub mod instance_norm;
 pub mod pool;
@@ -12,6 +13,7 @@ pub mod pool;
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use bnneck::{BnNeck, BnNeckConfig};
 pub use ibn::{Ibn, IbnConfig, Norm};
+pub use identity_head::{IdentityHead, IdentityHeadConfig};
 pub use init::{Draw, ParamInfo, initialise};
 pub use instance_norm::{InstanceNorm, InstanceNormConfig};
 pub use pool::{Gem, GemConfig, global_average};

@@ -1,1 +1,66 @@
 //! One folder per paper: its model, its objective, its wiring.
+//!
+//! A paper is a type that reads its own recipe sections ([`Paper::read`]), makes its [`Objective`] and says what the trained model
+//! can do. [`registry`] has one line for each; nothing else changes when one is added.
+
+pub mod ctl;
+pub mod fashion_reid;
+mod images;
+mod objective;
+pub mod registry;
+
+pub use images::{Embed, Images};
+pub use objective::{Clock, Losses, Objective, Phase};
+
+use crate::backbones::trunk::TorchvisionLayout;
+use crate::backbones::weights::{LoadReport, Tensors};
+use crate::data::ImageBatch;
+use crate::device::Device;
+use crate::recipe::Reader;
+
+/// What a trained system can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Capability {
+    /// Vectors of pictures, for search.
+    Embed,
+}
+
+/// What a paper needs to know of the data before it makes its model.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Classes of the training split.
+    pub classes: usize,
+    /// Rows of a class that stand together in a batch, where the sampler groups them.
+    pub per_class: Option<usize>,
+}
+
+/// A published system that learns from labelled pictures.
+pub trait Paper: Sized + Send + 'static {
+    /// What is trained.
+    type Model: Objective<Host = ImageBatch, Batch = Images> + Embed;
+
+    /// The room's name in `[paper] room`.
+    const ROOM: &'static str;
+
+    /// What the trained system can do.
+    const CAPABILITIES: &'static [Capability];
+
+    /// The sections that belong to the paper, with their schemas.
+    fn sections() -> Vec<(&'static str, schemars::Schema)>;
+
+    /// Reads the paper's sections; problems go to the reader.
+    fn read(reader: &mut Reader) -> Option<Self>;
+
+    /// Whether recipe and data fit together; the text says what does not and how to mend it.
+    fn check(&self, facts: &Facts) -> Result<(), String>;
+
+    /// The model at step 0: weights drawn from the seed, then published ones loaded where the recipe names them.
+    fn model(&self, facts: &Facts, seed: u64, device: &Device) -> crate::Result<(Self::Model, Option<LoadReport>)>;
+
+    /// The model's weights will all come from a file: what the recipe starts from is not needed.
+    fn forget_published_weights(&mut self);
+
+    /// The trained model under the names of another framework, for serving.
+    fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout);
+}

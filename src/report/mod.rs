@@ -1,1 +1,3 @@
 //! What a person looks at after a run.
+
+pub mod figures;

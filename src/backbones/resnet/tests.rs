@@ -312,20 +312,20 @@ fn the_stem_options_act() {
         width: 4,
         ..ResNetConfig::new(Depth::D18)
     };
-    let net = |config: &ResNetConfig| crate::nn::initialise(config.init(&cpu()), 1, |_| None);
-    let with = net(&config).forward_map(x.clone());
-    let without = net(&ResNetConfig {
-        stem_relu: false,
-        ..config.clone()
-    })
-    .forward_map(x.clone());
-    let small = net(&ResNetConfig {
+    let map = |config: &ResNetConfig| {
+        crate::nn::initialise(config.init(&cpu()), 1, |_| None).forward_map(x.clone())
+    };
+    let small = ResNetConfig {
         small_stem: true,
         ..config.clone()
-    })
-    .forward_map(x);
-    assert_eq!((with.dims(), small.dims()), ([1, 32, 1, 1], [1, 32, 4, 4]));
-    assert_ne!(values(with), values(without));
+    };
+    let linear = ResNetConfig {
+        stem_relu: false,
+        ..small.clone()
+    };
+    assert_eq!(map(&config).dims(), [1, 32, 1, 1]);
+    assert_eq!(map(&small).dims(), [1, 32, 4, 4]);
+    assert_ne!(values(map(&small)), values(map(&linear)));
 }
 
 #[test]
@@ -337,9 +337,15 @@ fn a_training_step_reaches_every_parameter() {
         small_stem: true,
         ..ResNetConfig::new(Depth::D50)
     };
-    let net = crate::nn::initialise(config.init(&device), 1, |_| None);
-    let x = noise([2, 3, 16, 16], 6).to_device(&device);
-    let grads = net.forward(x).powi_scalar(2).sum().backward();
+    let plain = crate::nn::initialise(config.init(&cpu()), 1, |_| None);
+    let x = noise([2, 3, 16, 16], 6);
+    let before = values(plain.forward(x.clone()));
+    let net = plain.fork(&device).valid().train();
+    let grads = net
+        .forward(x.clone().to_device(&device))
+        .powi_scalar(2)
+        .sum()
+        .backward();
     let grads = burn::optim::GradientsParams::from_grads(grads, &net);
     let parameters = collect_ordered(&net)
         .iter()
@@ -351,6 +357,25 @@ fn a_training_step_reaches_every_parameter() {
             .iter::<f32>()
             .any(|v| v != 0.0)
     );
+    // What was learned of the batch shows in evaluation, which itself changes nothing.
+    let valid = net.valid();
+    let after = values(valid.forward(x.clone()));
+    assert_ne!(before, after);
+    assert_eq!(values(valid.forward(x)), after);
+    assert!(valid.to_string().contains("layer4"));
+}
+
+#[test]
+fn a_clone_on_a_training_device_leaves_the_original_usable() {
+    let plain = tiny(false);
+    let x = noise([1, 3, 8, 8], 7);
+    let before = values(plain.forward(x.clone()));
+    let device = cpu().autodiff();
+    let _training = plain.clone().fork(&device);
+    assert_eq!(values(plain.forward(x.clone())), before);
+    // Validation inside a training program: frozen layers on the training device.
+    let frozen = plain.fork(&device).freeze();
+    assert_eq!(values(frozen.forward(x.to_device(&device))), before);
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use ureq::Agent;
 
 /// One published file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,10 +157,20 @@ impl Cache {
         published: &Published,
         progress: impl FnMut(Progress),
     ) -> Result<PathBuf, WeightsError> {
+        self.fetch_by(&agent(false), published, progress)
+    }
+
+    fn fetch_by(
+        &self,
+        agent: &Agent,
+        published: &Published,
+        progress: impl FnMut(Progress),
+    ) -> Result<PathBuf, WeightsError> {
         let path = self.path(published);
         if path.exists() {
             let found = hash_file(&path)?;
-            return check_hash(published, &found, &path.display().to_string(), &path).map(|()| path.clone());
+            check_hash(published, &found, &path.display().to_string(), &path)?;
+            return Ok(path);
         }
         if self.offline {
             return Err(WeightsError::Offline {
@@ -168,9 +179,19 @@ impl Cache {
             });
         }
         create_folder(&self.folder)?;
-        download(published, &path, progress)?;
+        download(agent, published, &path, progress)?;
         Ok(path)
     }
+}
+
+/// With a limit on a server's silence, none on the whole, which a slow line would break. `direct` passes by any proxy.
+fn agent(direct: bool) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_connect(Some(Duration::from_secs(30)))
+        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_per_read(Some(Duration::from_secs(60)));
+    let config = if direct { config.proxy(None) } else { config };
+    config.build().new_agent()
 }
 
 /// The user's cache folder, by the platform's custom.
@@ -274,6 +295,7 @@ fn check_hash(published: &Published, found: &str, what: &str, path: &Path) -> Re
 
 /// Fetches into a scratch file beside `path`, which takes the name only once it is whole and its hash is right.
 fn download(
+    agent: &Agent,
     published: &Published,
     path: &Path,
     mut progress: impl FnMut(Progress),
@@ -284,13 +306,6 @@ fn download(
         path: path.to_owned(),
         cause,
     };
-    // No limit on the whole, which a slow line would break: only on a server that says nothing.
-    let agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(Duration::from_secs(30)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
-        .timeout_per_read(Some(Duration::from_secs(60)))
-        .build()
-        .new_agent();
     let response = agent.get(url).call().map_err(|e| fail(e.to_string()))?;
     let body = response.into_body();
     let total = body.content_length();

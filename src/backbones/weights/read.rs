@@ -32,11 +32,11 @@ const NESTS: [&str; 6] = [
 ///   that nests one under `state_dict`, `model_state_dict`, `model`, `net`, `network` or `weights`; what else the
 ///   checkpoint holds is left out. Strided views are gathered.
 /// - safetensors, by content.
-/// - A folder: a run's checkpoint, whose `weights.safetensors` is read.
+/// - A folder: a run's checkpoint, whose `model.safetensors` is read.
 ///
 /// A `module.` in front of all names (`DataParallel`) is taken off.
 pub fn read(path: &Path) -> Result<Tensors, WeightsError> {
-    let inner = path.join("weights.safetensors");
+    let inner = path.join("model.safetensors");
     let path = if path.is_dir() { inner.as_path() } else { path };
     let io = |e| WeightsError::File(FileError::new("read", path, e));
     let mut file = File::open(path).map_err(io)?;

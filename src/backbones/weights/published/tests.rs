@@ -48,6 +48,15 @@ fn cache(folder: &Path) -> Cache {
     }
 }
 
+/// Fetches past any proxy that the environment names.
+fn fetch(
+    cache: &Cache,
+    published: &Published,
+    progress: impl FnMut(Progress),
+) -> Result<PathBuf, WeightsError> {
+    cache.fetch_by(&agent(true), published, progress)
+}
+
 fn files(folder: &Path) -> usize {
     std::fs::read_dir(folder.join("cache")).map_or(0, Iterator::count)
 }
@@ -68,9 +77,10 @@ fn a_file_is_fetched_once_and_then_found() {
     let (url, server) = serve(response("200 OK", BODY.len(), BODY));
     let published = published(url, hash(), 100);
     let mut seen = Vec::new();
-    let path = cache(folder.path())
-        .fetch(&published, |p| seen.push((p.done, p.total)))
-        .unwrap();
+    let path = fetch(&cache(folder.path()), &published, |p| {
+        seen.push((p.done, p.total))
+    })
+    .unwrap();
     assert!(server.join().unwrap().starts_with("GET /models/net-x.pth"));
     assert_eq!(path, folder.path().join("cache").join("net-x.pth"));
     assert_eq!(std::fs::read(&path).unwrap(), BODY);
@@ -81,12 +91,12 @@ fn a_file_is_fetched_once_and_then_found() {
         ..cache(folder.path())
     };
     assert_eq!(
-        offline.fetch(&published, |_| panic!("no download")).unwrap(),
+        fetch(&offline, &published, |_| panic!("no download")).unwrap(),
         path
     );
     // What was damaged there is not used.
     std::fs::write(&path, b"weighty").unwrap();
-    let error = offline.fetch(&published, |_| {}).unwrap_err();
+    let error = fetch(&offline, &published, |_| {}).unwrap_err();
     assert!(matches!(error, WeightsError::Hash { .. }), "{error}");
     assert!(error.to_string().contains("net-x.pth"), "{error}");
 }
@@ -94,9 +104,7 @@ fn a_file_is_fetched_once_and_then_found() {
 fn refused(answer: Vec<u8>, hash: &'static str, limit: u64) -> WeightsError {
     let folder = tempfile::tempdir().unwrap();
     let (url, server) = serve(answer);
-    let error = cache(folder.path())
-        .fetch(&published(url, hash, limit), |_| {})
-        .unwrap_err();
+    let error = fetch(&cache(folder.path()), &published(url, hash, limit), |_| {}).unwrap_err();
     server.join().unwrap();
     assert_eq!(files(folder.path()), 0, "nothing stays of what was refused");
     error
@@ -146,14 +154,14 @@ fn an_unreachable_server_and_being_offline_name_the_way_out() {
     let folder = tempfile::tempdir().unwrap();
     let (url, server) = serve(Vec::new());
     let gone = published(url, hash(), 100);
-    let error = cache(folder.path()).fetch(&gone, |_| {}).unwrap_err();
+    let error = fetch(&cache(folder.path()), &gone, |_| {}).unwrap_err();
     server.join().unwrap();
     assert!(matches!(error, WeightsError::Fetch { .. }), "{error}");
     let offline = Cache {
         offline: true,
         ..cache(folder.path())
     };
-    for error in [error, offline.fetch(&gone, |_| {}).unwrap_err()] {
+    for error in [error, fetch(&offline, &gone, |_| {}).unwrap_err()] {
         let text = format!("{error} {}", error.help().unwrap());
         for part in [gone.url, "cache", "net-x.pth", "path of the file"] {
             assert!(text.contains(part), "{text}");

@@ -1,7 +1,7 @@
 //! Files of every kind that is read, whole and broken. PyTorch's containers are built here byte by byte.
 
 use super::*;
-use crate::export::safetensors::write;
+use crate::backbones::weights::write;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -258,7 +258,7 @@ fn safetensors_and_checkpoint_folders_are_read() {
     tensors.insert("half".into(), half.clone().try_cast(DType::F16).unwrap());
     tensors.insert("brain".into(), half.clone().try_cast(DType::BF16).unwrap());
     tensors.insert("double".into(), half.try_cast(DType::F64).unwrap());
-    let path = folder.path().join("weights.safetensors");
+    let path = folder.path().join("model.safetensors");
     write(&path, &tensors, &BTreeMap::new()).unwrap();
     assert_eq!(read(&path).unwrap(), tensors);
     assert_eq!(read(folder.path()).unwrap(), tensors);

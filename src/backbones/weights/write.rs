@@ -4,7 +4,7 @@
 //! tensors' bytes, little-endian, row by row, without gaps. The header is written here because the `safetensors` crate takes
 //! the metadata as a hash map and writes it in that map's random order.
 
-use crate::backbones::weights::{Tensors, WeightsError};
+use super::{Tensors, WeightsError};
 use crate::files::write_whole;
 use burn::tensor::{BoolStore, DType, TensorData};
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ use std::path::Path;
 /// Writes the tensors and the metadata, whole or not at all.
 ///
 /// Tensors lie in the order of their types' sizes, widest first (which keeps each aligned), and by name among those.
-/// For PyTorch to load the file strictly, give it [`crate::backbones::weights::for_torch`]'s tensors.
+/// For PyTorch to load the file strictly, give it [`super::for_torch`]'s tensors.
 pub fn write(
     path: &Path,
     tensors: &Tensors,

@@ -1,0 +1,85 @@
+//! `[model]` of papers that stand on one image trunk: its form, and the published weights it starts from.
+
+use super::resnet::{ResNet, ResNetConfig};
+use super::weights::{self, Import, LoadReport, Tensors, WeightsError};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The trunk of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkSection {
+    /// The residual network.
+    pub trunk: ResNetConfig,
+    /// Published weights to start from: a name such as `torchvision/resnet50-v1` (kept in a cache, downloaded once, its hash
+    /// checked) or a path to a `.pth` or `.safetensors` file. Absent, the trunk starts from random weights.
+    #[serde(default)]
+    pub weights: Option<String>,
+}
+
+impl TrunkSection {
+    /// Loads the trunk's weights, if the section names any.
+    pub fn load(&self, trunk: ResNet) -> Result<(ResNet, Option<LoadReport>), WeightsError> {
+        let Some(source) = &self.weights else {
+            return Ok((trunk, None));
+        };
+        let path = locate(source)?;
+        let tensors = weights::read(&path)?;
+        let (trunk, report) = weights::apply(trunk, &tensors, &Import::trunk(source.clone()))?;
+        Ok((trunk, Some(report)))
+    }
+}
+
+/// The file that a name or a path stands for.
+pub fn locate(source: &str) -> Result<PathBuf, WeightsError> {
+    let path = Path::new(source);
+    if path.exists() || path.extension().is_some() {
+        return Ok(path.to_path_buf());
+    }
+    weights::published::resolve(source, |_| {})
+}
+
+/// How a trunk with a neck is written for torchvision: its factory, and the lines that change its module before the weights are
+/// loaded strictly. The neck takes the place of `fc`, so that the module's own `forward` gives the embedding.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TorchvisionLayout {
+    /// `torchvision.models.resnet50`, or IBN-Net's factory.
+    pub factory: String,
+    /// Lines of Python on `m`, the module that the factory made.
+    pub python: Vec<String>,
+}
+
+/// The weights of a model with a `trunk.` and a `neck` (the name of a batch norm) under torchvision's names.
+pub fn for_torchvision(config: &ResNetConfig, weights: &Tensors, neck: &str) -> (Tensors, TorchvisionLayout) {
+    let neck = format!("{neck}.");
+    let mut tensors = Tensors::new();
+    for (name, data) in weights {
+        if let Some(name) = name.strip_prefix("trunk.") {
+            tensors.insert(name.to_string(), data.clone());
+        } else if let Some(name) = name.strip_prefix(&neck) {
+            tensors.insert(format!("fc.{name}"), data.clone());
+        }
+    }
+    let depth = config.depth.number();
+    let mut python = vec![format!("m.fc = torch.nn.BatchNorm1d({})", config.feature_dim())];
+    if config.last_stride == 1 {
+        let conv = if depth >= 50 { "conv2" } else { "conv1" };
+        python.push(format!("m.layer4[0].{conv}.stride = m.layer4[0].downsample[0].stride = (1, 1)"));
+    }
+    if !config.stem_relu {
+        python.push("m.relu = torch.nn.Identity()".into());
+    }
+    if config.small_stem {
+        python.push(format!(
+            "m.conv1 = torch.nn.Conv2d(3, {}, 3, 1, 1, bias=False); m.maxpool = torch.nn.Identity()",
+            config.width
+        ));
+    }
+    let factory = match (config.ibn, config.width) {
+        (true, _) => format!("ibnnet.resnet{depth}_ibn_a"),
+        (false, 64) => format!("torchvision.models.resnet{depth}"),
+        (false, width) => format!("torchvision.models.resnet{depth}  # with {width} channels after the stem"),
+    };
+    (weights::for_torch(tensors), TorchvisionLayout { factory, python })
+}

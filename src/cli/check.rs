@@ -1,0 +1,178 @@
+//! `tailor check`: a recipe held against its data and its device, by taking one step.
+
+use super::run::grouped;
+use super::say;
+use super::session::{Plan, Session, for_room};
+use crate::data::DatasetSection;
+use crate::data::feed::{Feed, Job};
+use crate::data::section::DataSection;
+use crate::device::{self, Choice, Device};
+use crate::papers::registry::Visitor;
+use crate::papers::{Clock, Objective, Paper};
+use crate::recipe::Recipe;
+use crate::train::TrainError;
+use crate::train::optim::{Groups, Optimizer};
+use crate::train::sinks::system;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use std::time::Instant;
+
+/// Checks a recipe whole: its keys, its data, one training step.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tailor check my-recipe.toml --set data.root=/data/photos")]
+pub struct CheckArgs {
+    /// A recipe's file, or the name of a built-in one.
+    recipe: String,
+    /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i].
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Change a setting: `--set train.epochs=5`. Many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: CheckArgs) -> crate::Result<()> {
+    let recipe = Recipe::load(&args.recipe, &args.sets)?;
+    let device = device::resolve(args.device.parse::<Choice>()?)?;
+    say!("recipe   {} ({})", recipe.name, recipe.origin);
+    say!("device   {device}");
+    let verb = Check {
+        recipe: recipe.clone(),
+        device: device.device,
+    };
+    let facts = for_room(&recipe, verb)?;
+    match args.json {
+        true => println!("{}", serde_json::to_string(&facts).expect("facts are plain data")),
+        false => facts.print(),
+    }
+    Ok(())
+}
+
+/// The data section of a recipe, for `tailor data check`.
+pub fn dataset(recipe: &str, sets: &[String]) -> crate::Result<DatasetSection> {
+    let recipe = Recipe::load(recipe, sets)?;
+    let mut reader = recipe.reader();
+    let data: Option<DataSection> = reader.section_required("data");
+    reader.skip_rest();
+    reader.finish()?;
+    Ok(data.expect("the reader refused nothing").dataset)
+}
+
+struct Check {
+    recipe: Recipe,
+    device: Device,
+}
+
+impl Visitor for Check {
+    type Output = crate::Result<Facts>;
+
+    fn visit<P: Paper>(self) -> Self::Output {
+        let session = Plan::<P>::read(self.recipe)?.open()?;
+        say!("{}", session.describe());
+        one_step(&session, &self.device)
+    }
+}
+
+/// What one step told.
+#[derive(Debug, serde::Serialize)]
+pub struct Facts {
+    /// Classes of the training split.
+    pub classes: usize,
+    /// Pictures in a batch.
+    pub batch: u64,
+    /// Optimiser steps of the recipe.
+    pub steps: u64,
+    /// Parameters.
+    pub parameters: usize,
+    /// Bytes of weights, gradients, optimiser state and moving average.
+    pub state_bytes: u64,
+    /// Bytes that the process took more while it made its step (on the CPU: activations and what is above).
+    pub step_bytes: Option<u64>,
+    /// Seconds of the step; a GPU's first step also compiles its kernels.
+    pub seconds: f64,
+    /// The losses of the step.
+    pub losses: Vec<(String, f64)>,
+}
+
+impl Facts {
+    /// For a person, on stdout.
+    pub fn print(&self) {
+        let losses: Vec<String> = self.losses.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        println!("classes  {}", grouped(self.classes));
+        println!("batch    {} pictures, {} steps in all", self.batch, grouped(self.steps as usize));
+        println!("model    {} parameters", grouped(self.parameters));
+        println!("memory   {} for weights, gradients, optimiser and average", mib(self.state_bytes));
+        if let Some(bytes) = self.step_bytes {
+            println!("         {} more while one step was taken on this device", mib(bytes));
+        }
+        println!("step     {:.2} s: {}", self.seconds, losses.join(", "));
+        println!("ok");
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{} MiB", grouped((bytes / (1 << 20)) as usize))
+}
+
+/// Takes one step on the first batch and throws it away.
+pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Result<Facts> {
+    let plan = &session.plan;
+    let (model, report) = session.model(device)?;
+    if let Some(report) = report {
+        say!("weights  {report}");
+    }
+    let parameters = model.num_params();
+    let host = session
+        .feed
+        .load(Job { epoch: 0, batch: 0 }, &mut Default::default())
+        .map_err(TrainError::from)?;
+    let before = system::peak_bytes();
+    let start = Instant::now();
+    let clock = Clock {
+        seed: plan.train.seed,
+        step: 0,
+        epoch: 0,
+        micro: 0,
+    };
+    let batch = model.upload(host, &device.clone().autodiff());
+    let mut losses = Vec::new();
+    let mut model = model;
+    for (index, phase) in model.phases().into_iter().enumerate() {
+        let mut found = model.loss(index, &batch, &clock);
+        found.terms.insert(0, ("loss", found.total.clone()));
+        for (name, value) in found.terms {
+            let value = value
+                .try_into_scalar::<f32>()
+                .map_err(|e| TrainError::Device(format!("{e:?}")))?;
+            if !value.is_finite() {
+                return Err(TrainError::NotFinite {
+                    name: name.into(),
+                    value,
+                    step: 1,
+                }
+                .into());
+            }
+            losses.push((name.to_string(), f64::from(value)));
+        }
+        let grads = model.edit_grads(index, GradientsParams::from_grads(found.total.backward(), &model));
+        let groups = Groups::new(&plan.optimizer, phase.params).map_err(TrainError::Setting)?;
+        let lrs: Vec<f64> = groups.iter().map(|group| group.lr).collect();
+        model = Optimizer::new(groups).step(model, grads, &lrs);
+    }
+    device.sync().map_err(|e| TrainError::Device(format!("{e:?}")))?;
+    let copies = 4 + u64::from(plan.train.ema.is_some());
+    Ok(Facts {
+        classes: session.facts.classes,
+        batch: session.feed.items(),
+        steps: session.steps()?,
+        parameters,
+        state_bytes: parameters as u64 * 4 * copies,
+        step_bytes: before.zip(system::peak_bytes()).map(|(before, after)| after - before),
+        seconds: start.elapsed().as_secs_f64(),
+        losses,
+    })
+}

@@ -1,0 +1,197 @@
+//! `tailor data`: what a data set holds, and what is wrong with it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::data::check::{CheckOptions, check};
+use crate::data::native::ReadOptions;
+use crate::data::{DataError, DatasetSection, Layout, Table, open};
+
+/// `tailor data …`
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: DataVerb,
+}
+
+/// The verbs of `tailor data`.
+#[derive(Debug, Subcommand)]
+pub enum DataVerb {
+    /// Look at every image and at the splits; say what is wrong, all at once.
+    Check(CheckArgs),
+}
+
+/// `tailor data check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Which data.
+    #[command(flatten)]
+    pub source: Source,
+    /// Changes to the recipe, as in `tailor train`.
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with_all = ["table", "folder", "market1501", "dukemtmc_reid", "furniture"])]
+    pub sets: Vec<String>,
+    /// What a table's image paths are relative to, if not its own folder.
+    #[arg(long, conflicts_with_all = ["recipe", "folder", "market1501", "dukemtmc_reid", "furniture"])]
+    pub root: Option<PathBuf>,
+    /// Classes may stand in both the train and the test split (category retrieval).
+    #[arg(long)]
+    pub closed_set: bool,
+    /// Only read the head of each image: no broken pixels, no duplicates.
+    #[arg(long)]
+    pub fast: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The data to check: a recipe's, or data by its layout.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Source {
+    /// A recipe, by name or path.
+    pub recipe: Option<String>,
+    /// A native table: .csv, .jsonl or .parquet.
+    #[arg(long, value_name = "FILE")]
+    pub table: Option<PathBuf>,
+    /// An image folder: <class>/<image> or <split>/<class>/<image>.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Market-1501 as published.
+    #[arg(long, value_name = "DIR")]
+    pub market1501: Option<PathBuf>,
+    /// DukeMTMC-reID as published.
+    #[arg(long, value_name = "DIR")]
+    pub dukemtmc_reid: Option<PathBuf>,
+    /// The catalogue inside the binary.
+    #[arg(long)]
+    pub furniture: bool,
+}
+
+/// Runs a verb. `recipe` reads the data section of a recipe with its changes.
+///
+/// A check that found errors prints its report and then fails with [`DataError::CheckFailed`], so that the exit status says so.
+pub fn run(
+    args: &DataArgs,
+    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DatasetSection>,
+) -> crate::Result<()> {
+    match &args.verb {
+        DataVerb::Check(args) => run_check(args, recipe),
+    }
+}
+
+fn run_check(
+    args: &CheckArgs,
+    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DatasetSection>,
+) -> crate::Result<()> {
+    let (table, closed_set) = read(args, recipe)?;
+    let options = CheckOptions {
+        fast: args.fast,
+        closed_set: closed_set || args.closed_set,
+        threads: 0,
+    };
+    let report = check(&table, &options);
+    if args.json {
+        println!("{}", serde_json::json!(report));
+    } else {
+        println!("{report}");
+    }
+    match report.errors {
+        0 => Ok(()),
+        errors => Err(DataError::CheckFailed { errors }.into()),
+    }
+}
+
+/// The table, and whether its recipe says that it is a closed set.
+fn read(
+    args: &CheckArgs,
+    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DatasetSection>,
+) -> crate::Result<(Table, bool)> {
+    use crate::data::datasets;
+    let source = &args.source;
+    let table = if let Some(path) = &source.table {
+        let options = ReadOptions {
+            root: args.root.clone(),
+            allow_outside: false,
+        };
+        crate::data::native::read(path, &options)?
+    } else if let Some(root) = &source.folder {
+        datasets::folder(root, &datasets::FolderOptions::default())?
+    } else if let Some(root) = &source.market1501 {
+        datasets::market1501(root)?
+    } else if let Some(root) = &source.dukemtmc_reid {
+        datasets::dukemtmc_reid(root)?
+    } else if let Some(name) = &source.recipe {
+        let section = recipe(name, &args.sets)?;
+        return Ok((open(&section)?, section.closed_set));
+    } else {
+        open(&DatasetSection::new(Layout::Furniture))?
+    };
+    Ok((table, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        data: DataArgs,
+    }
+
+    fn go(words: &[&str]) -> crate::Result<()> {
+        let cli = Cli::try_parse_from([&["data"], words].concat()).unwrap();
+        run(&cli.data, |name, sets| {
+            let mut section = DatasetSection::new(Layout::Folder);
+            section.root = Some(format!("/nowhere/{name}/{}", sets.join("+")));
+            Err(open(&section).unwrap_err().into())
+        })
+    }
+
+    #[test]
+    fn the_source_is_one_of_many() {
+        let parse = |words: &[&str]| Cli::try_parse_from([&["data", "check"], words].concat());
+        assert!(parse(&[]).is_err());
+        assert!(parse(&["ctl", "--table", "a.csv"]).is_err());
+        assert!(parse(&["--folder", "a", "--market1501", "b"]).is_err());
+        assert!(parse(&["--folder", "a", "--root", "b"]).is_err());
+        assert!(parse(&["--table", "a.csv", "--root", "b", "--json", "--fast"]).is_ok());
+        assert!(parse(&["ctl", "--set", "data.root=b"]).is_ok());
+    }
+
+    #[test]
+    fn errors_in_the_data_are_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("t.csv");
+        std::fs::write(&table, "image,label\ngone.jpg,1\n").unwrap();
+        let error = go(&["check", "--table", table.to_str().unwrap()])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(error, "the data has 1 error");
+        let error = go(&["check", "some-recipe", "--set", "a=1"])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("/nowhere/some-recipe/a=1"), "{error}");
+    }
+
+    #[test]
+    fn sound_data_passes() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a/1.png", "a/2.png", "b/1.png", "b/2.png"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let level = name
+                .bytes()
+                .fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+            image::RgbImage::from_pixel(4, 4, image::Rgb([level, 9, 9]))
+                .save(path)
+                .unwrap();
+        }
+        for extra in [&[][..], &["--json"], &["--fast"]] {
+            go(&[&["check", "--folder", folder.path().to_str().unwrap()], extra].concat()).unwrap();
+        }
+    }
+}

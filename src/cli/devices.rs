@@ -1,0 +1,40 @@
+//! `tailor devices`.
+
+use crate::device::{self, Choice};
+
+/// Which devices this binary can reach.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tailor devices")]
+pub struct DevicesArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: DevicesArgs) -> crate::Result<()> {
+    let found = device::list();
+    let auto = device::resolve(Choice::Auto)?;
+    if args.json {
+        println!("{}", serde_json::json!({ "devices": found, "auto": auto.name, "reason": auto.reason }));
+        return Ok(());
+    }
+    for device in &found {
+        let mark = if device.name == auto.name { "*" } else { " " };
+        let mut line = format!("{mark} {:<10} {}", device.name, device.description);
+        if device.software {
+            line.push_str("  (software: taken only when asked for by name)");
+        }
+        if let Some(problem) = &device.problem {
+            line.push_str(&format!("  (cannot be used: {problem})"));
+        }
+        println!("{line}");
+    }
+    println!("\n--device auto takes {auto}");
+    for (feature, built) in [("cuda", cfg!(feature = "cuda")), ("vulkan", cfg!(feature = "vulkan"))] {
+        if !built {
+            println!("this binary was built without {feature}: `cargo build --release --features {feature}` adds it");
+        }
+    }
+    Ok(())
+}

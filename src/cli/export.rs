@@ -1,0 +1,164 @@
+//! `tailor export`.
+
+use super::eval::{self, Target};
+use super::session::{Plan, for_room};
+use super::{RUNS, run, say};
+use crate::backbones::weights;
+use crate::device::{self, Choice, Device};
+use crate::export::embeddings;
+use crate::files;
+use crate::papers::Paper;
+use crate::papers::registry::Visitor;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Writes weights or embeddings for other programs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tailor export first --format safetensors --out model.safetensors
+  tailor export first --format parquet --out embeddings.parquet --weights best
+
+safetensors: the trunk under torchvision's names, the neck as `fc`; beside it `<out>.json` with the preprocessing and the lines of
+Python that make the module which loads it strictly. npy and parquet: embeddings of the evaluated split, queries first; beside an
+.npy its rows' ids and labels as `<out>.csv`.")]
+pub struct ExportArgs {
+    /// A run's folder or name.
+    run: String,
+    /// What to write.
+    #[arg(long, value_enum)]
+    format: Format,
+    /// The file to write.
+    #[arg(long)]
+    out: PathBuf,
+    /// best, last or ema.
+    #[arg(long, default_value = "last")]
+    weights: String,
+    /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i]; for embeddings.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Change a setting: `--set data.root=/elsewhere`. Many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Replace a file that is there.
+    #[arg(long)]
+    force: bool,
+    /// The folder that runs are looked for in.
+    #[arg(long, default_value = RUNS, value_name = "DIR")]
+    runs: PathBuf,
+}
+
+/// What can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Weights for PyTorch.
+    Safetensors,
+    /// Embeddings as a numpy array.
+    Npy,
+    /// Embeddings with ids and labels.
+    Parquet,
+}
+
+/// Runs the verb.
+pub fn run(args: ExportArgs) -> crate::Result<()> {
+    let beside = match args.format {
+        Format::Safetensors => Some(args.out.with_extension("json")),
+        Format::Npy => Some(args.out.with_extension("csv")),
+        Format::Parquet => None,
+    };
+    for path in [Some(&args.out), beside.as_ref()].into_iter().flatten() {
+        if path.exists() && !args.force {
+            return Err(crate::train::TrainError::Setting(format!(
+                "{} exists: name another file, or say --force",
+                path.display()
+            ))
+            .into());
+        }
+    }
+    let target = eval::target(&args.run, Some(&args.weights), &args.sets, &args.runs)?;
+    let device = device::resolve(args.device.parse::<Choice>()?)?;
+    let recipe = target.recipe.clone();
+    for_room(
+        &recipe,
+        Export {
+            args,
+            target,
+            device: device.device,
+            beside,
+        },
+    )
+}
+
+struct Export {
+    args: ExportArgs,
+    target: Target,
+    device: Device,
+    beside: Option<PathBuf>,
+}
+
+impl Visitor for Export {
+    type Output = crate::Result<()>;
+
+    fn visit<P: Paper>(self) -> Self::Output {
+        let mut plan = Plan::<P>::read(self.target.recipe)?;
+        let (path, which) = self.target.weights.expect("export has weights");
+        say!("weights  {} ({which})", path.display());
+        if self.args.format == Format::Safetensors {
+            let (tensors, layout) = plan.paper.export(&weights::read(&path)?);
+            let metadata = BTreeMap::from([
+                ("format".to_string(), "pt".to_string()),
+                ("recipe".to_string(), plan.recipe.name.clone()),
+                ("weights".to_string(), which),
+            ]);
+            weights::write(&self.args.out, &tensors, &metadata)?;
+            let preprocessing = plan
+                .eval_pipeline
+                .preprocessing(plan.data.decode.exif)
+                .map_err(|e| crate::train::TrainError::Setting(e.to_string()))?;
+            let card = serde_json::json!({
+                "recipe": plan.recipe.name,
+                "pytorch": layout,
+                "embedding": { "normalise": "L2", "similarity": "cosine" },
+                "preprocessing": preprocessing,
+            });
+            let beside = self.beside.expect("safetensors have a card");
+            files::write_whole(&beside, |w| {
+                serde_json::to_writer_pretty(&mut *w, &card)?;
+                w.write_all(b"\n")
+            })?;
+            println!("{}\n{}", self.args.out.display(), beside.display());
+            return Ok(());
+        }
+        plan.paper.forget_published_weights();
+        let session = plan.open()?;
+        say!("{}", session.describe());
+        let (model, _) = session.model(&self.device)?;
+        let model = eval::load(model, &path)?;
+        let embedded = run::embed_all(&session, &model, &self.device)?;
+        let task = &session.task;
+        let rows: Vec<usize> = task.queries().iter().chain(task.gallery()).copied().collect();
+        let mut values = embedded.queries;
+        values.extend(embedded.gallery);
+        let items = || rows.iter().map(|&row| &session.table.items[row]);
+        let ids: Vec<String> = items().map(|item| item.id.clone()).collect();
+        let labels: Vec<String> = items().map(|item| item.label.clone()).collect();
+        let sides: Vec<&str> = (0..rows.len())
+            .map(|i| if i < task.queries().len() { "query" } else { "gallery" })
+            .collect();
+        let shape = [rows.len(), embedded.dim];
+        match self.args.format {
+            Format::Npy => {
+                embeddings::write_npy(&self.args.out, &values, shape)?;
+                let beside = self.beside.expect("an array has a list of its rows");
+                embeddings::write_rows(&beside, &embeddings::Rows { ids: &ids, labels: &labels, splits: &sides })?;
+                println!("{}\n{}", self.args.out.display(), beside.display());
+            }
+            _ => {
+                let rows = embeddings::Rows { ids: &ids, labels: &labels, splits: &sides };
+                embeddings::write_parquet(&self.args.out, &values, shape, &rows)?;
+                println!("{}", self.args.out.display());
+            }
+        }
+        Ok(())
+    }
+}

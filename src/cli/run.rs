@@ -1,0 +1,370 @@
+//! One training run from recipe to figures.
+
+use super::session::{Plan, Session};
+use super::say;
+use crate::backbones::weights::{self, Import};
+use crate::data::feed::{Feed, Job};
+use crate::device::Device;
+use crate::papers::{Embed, Paper};
+use crate::recipe::{Recipe, paper::PaperSection};
+use crate::report::figures::{EvalReport, Protocol, Published};
+use crate::train::checkpoint::State;
+use crate::train::engine::{End, Engine, Evaluated, Hooks, Settings};
+use crate::train::retrieval::{Embedded, Measured, Task};
+use crate::train::run_folder::{RunFolder, RunInfo, Status};
+use crate::train::signals::StopFlag;
+use crate::train::sinks::jsonl::Jsonl;
+use crate::train::sinks::progress::{self, Progress};
+use crate::train::sinks::tensorboard::TensorBoard;
+use crate::train::sinks::{Outcome, Sink, Sinks};
+use crate::train::{TrainError, checkpoint, learner};
+use burn::module::Module;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What the command line says of a run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The folder that runs land in.
+    pub runs: PathBuf,
+    /// The run's name.
+    pub name: String,
+    /// Go on with the run of that name.
+    pub resume: bool,
+    /// Weights to start from.
+    pub init_from: Option<PathBuf>,
+    /// Stop after this many optimiser steps.
+    pub max_steps: Option<u64>,
+    /// Train on the first n batches only.
+    pub overfit: Option<u64>,
+    /// Show burn's terminal interface.
+    pub tui: bool,
+    /// How the device was chosen, for the record.
+    pub device_name: String,
+}
+
+/// What a run came to.
+pub struct RunResult {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// How it ended.
+    pub end: End,
+    /// Its figures, if it was evaluated.
+    pub report: Option<EvalReport>,
+}
+
+/// Evaluates without intervals while training goes on.
+struct Evaluator<P: Paper> {
+    task: Arc<Task>,
+    pipeline: crate::data::transform::Pipeline,
+    device: Device,
+    workers: usize,
+    paper: std::marker::PhantomData<fn() -> P>,
+}
+
+impl<P: Paper> Hooks<P::Model> for Evaluator<P> {
+    fn evaluate(&mut self, model: &P::Model, _state: &State) -> crate::Result<Evaluated> {
+        let embedded = self.task.embed(model, &self.pipeline, &self.device, self.workers, &mut |_, _| {})?;
+        let mut figures = Vec::new();
+        for measured in self.task.measure(&embedded, &self.device, true)? {
+            let prefix = match figures.is_empty() {
+                true => String::new(),
+                false => format!("{}/", measured.protocol),
+            };
+            for (name, figure) in measured.figures.0 {
+                figures.push((format!("{prefix}{name}"), figure.value));
+            }
+        }
+        Ok(Evaluated { figures })
+    }
+}
+
+/// Trains, evaluates and writes everything down.
+pub fn run<P: Paper>(session: &Session<P>, device: &Device, options: &RunOptions) -> crate::Result<RunResult> {
+    let plan = &session.plan;
+    let root = options.runs.join(&options.name);
+    let (model, loaded) = session.model(device)?;
+    if let Some(report) = loaded {
+        say!("weights  {}: {report}", plan.recipe.get("model.weights").map_or(String::new(), |n| n.to_string()));
+    }
+    let model = match &options.init_from {
+        Some(path) => init_from(model, path)?,
+        None => model,
+    };
+    say!("model    {} parameters in {}", grouped(model.num_params()), P::ROOM);
+
+    let mut run = match options.resume && root.exists() {
+        true => RunFolder::resume(&root)?,
+        false => RunFolder::create(&options.runs, &options.name, run_info(session, options), &plan.recipe.resolved())?,
+    };
+    for note in run.take_notes() {
+        say!("note     {note}");
+    }
+    let last = run.last()?;
+    let state = match &last {
+        Some(checkpoint) => checkpoint::read_state(&checkpoint.path)?,
+        None => State::default(),
+    };
+    if options.resume {
+        hold_against(session, &run)?;
+    }
+    let steps = session.steps()?;
+    let steps = options.max_steps.map_or(steps, |max| max.min(steps));
+    let sinks = sinks(plan, &run, &state, last.is_some(), steps)?;
+    let stop = StopFlag::on_signals();
+    let settings = Settings {
+        train: plan.train.clone(),
+        optimizer: plan.optimizer.clone(),
+        schedule: plan.schedule.clone(),
+        max_steps: options.max_steps,
+        overfit: options.overfit,
+    };
+    let mut engine = Engine::new(model, device, session.feed.clone(), settings, run, sinks, stop)?;
+    match &last {
+        Some(checkpoint) => {
+            say!("resume   from step {}", checkpoint.step);
+            engine = engine.restore(&checkpoint.path)?;
+        }
+        None => first_words(session, &mut engine)?,
+    }
+    say!("run      {}", root.display());
+    let evaluator = Evaluator::<P> {
+        task: session.task.clone(),
+        pipeline: plan.eval_pipeline.clone(),
+        device: device.clone(),
+        workers: plan.train.workers(),
+        paper: std::marker::PhantomData,
+    };
+    let (mut engine, end) = learner::train(engine, Box::new(evaluator), &root, options.tui);
+    let step = engine.state().step;
+    let end = match end {
+        Ok(end) => end,
+        Err(error) => {
+            let _ = engine.sinks().finish(Outcome::Failed);
+            let _ = engine.run_folder().set_status(Status::Failed, step);
+            return Err(error.into());
+        }
+    };
+    let (status, outcome) = match end {
+        End::Finished | End::Early => (Status::Finished, Outcome::Finished),
+        End::MaxSteps | End::Interrupted => (Status::Interrupted, Outcome::Interrupted),
+    };
+    engine.sinks().finish(outcome).map_err(TrainError::from)?;
+    engine.run_folder().set_status(status, step)?;
+    if end == End::Interrupted {
+        return Ok(RunResult {
+            folder: root,
+            end,
+            report: None,
+        });
+    }
+    let averaged = engine.averaged();
+    let (model, _, _, run, _) = engine.into_parts();
+    let model = averaged.unwrap_or_else(|| model.valid());
+    let weights = if plan.train.ema.is_some() { "ema" } else { "last" };
+    let report = evaluate(session, &model, device, weights, &root)?;
+    run.write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
+    Ok(RunResult {
+        folder: root,
+        end,
+        report: Some(report),
+    })
+}
+
+fn run_info<P: Paper>(session: &Session<P>, options: &RunOptions) -> RunInfo {
+    RunInfo {
+        recipe: session.plan.recipe.name.clone(),
+        recipe_fingerprint: session.plan.recipe.fingerprint(),
+        data_fingerprint: session.table.fingerprint.clone(),
+        code_version: env!("CARGO_PKG_VERSION").into(),
+        device: options.device_name.clone(),
+        seed: session.plan.train.seed,
+        ..RunInfo::default()
+    }
+}
+
+/// A run goes on only with the recipe and the data that it began with.
+fn hold_against<P: Paper>(session: &Session<P>, run: &RunFolder) -> crate::Result<()> {
+    let info = run.info();
+    let misfit = |problem: String| {
+        crate::Error::from(TrainError::Checkpoint {
+            path: run.root().into(),
+            problem,
+        })
+    };
+    if info.recipe_fingerprint != session.plan.recipe.fingerprint() {
+        let text = run.recipe()?;
+        let origin = crate::recipe::Origin::File(run.root().join("recipe.toml"));
+        let before = Recipe::from_text("recipe", origin, text, &[])?;
+        let differences: Vec<String> = crate::recipe::diff(&before, &session.plan.recipe)
+            .iter()
+            .map(|d| format!("  {d}"))
+            .collect();
+        return Err(misfit(format!("the recipe has changed:\n{}", differences.join("\n"))));
+    }
+    if info.data_fingerprint != session.table.fingerprint {
+        return Err(misfit(format!(
+            "the data has changed: its fingerprint was {}, now it is {}",
+            info.data_fingerprint, session.table.fingerprint
+        )));
+    }
+    Ok(())
+}
+
+fn sinks<P: Paper>(plan: &Plan<P>, run: &RunFolder, state: &State, resumed: bool, steps: u64) -> crate::Result<Sinks> {
+    let mut sinks = Sinks::new();
+    let root = run.root();
+    match resumed {
+        true => {
+            sinks.push(Jsonl::resume(root, &state.offsets)?);
+            sinks.push(TensorBoard::resume(root, &state.offsets)?);
+        }
+        false => {
+            sinks.push(Jsonl::create(root)?);
+            sinks.push(TensorBoard::create(root)?);
+        }
+    }
+    sinks.push(Progress::stderr(progress::Plan {
+        name: plan.recipe.name.clone(),
+        steps,
+        epochs: plan.train.epochs,
+        from_step: state.step,
+        ..progress::Plan::default()
+    }));
+    Ok(sinks)
+}
+
+/// What is logged once, before the first step: the recipe, the settings, and the first batch as the model will see it.
+fn first_words<P: Paper>(session: &Session<P>, engine: &mut Engine<P::Model, crate::data::image_feed::ImageFeed>) -> crate::Result<()> {
+    let recipe = &session.plan.recipe;
+    let sinks = engine.sinks();
+    let text = format!("```toml\n{}\n```", recipe.resolved());
+    sinks.text(0, "recipe", &text)?;
+    sinks.hparams(&recipe.to_json(), &[format!("valid/{}", session.plan.train.best), "train/loss".into()])?;
+    let host = session
+        .feed
+        .load(Job { epoch: 0, batch: 0 }, &mut Default::default())
+        .map_err(TrainError::from)?;
+    if let Some(preview) = session.feed.preview(&host) {
+        sinks.image(0, "batch", preview.width, preview.height, &preview.rgb)?;
+    }
+    Ok(())
+}
+
+/// Weights of another run or file: what fits by name and shape is taken, a classifier of other classes starts anew.
+pub fn init_from<M: Embed>(model: M, path: &Path) -> crate::Result<M> {
+    let path = match path.is_dir() {
+        true => super::weights_of(path, super::Which::Best)?.0,
+        false => path.to_path_buf(),
+    };
+    let tensors = weights::read(&path)?;
+    let ours = tensors.keys().any(|name| name.starts_with("trunk."));
+    let import = Import {
+        source: path.display().to_string(),
+        rename: if ours { Vec::new() } else { vec![("^".into(), "trunk.".into())] },
+        allow_missing: vec!["^head\\.".into()],
+        allow_unused: vec!["^trunk\\.fc\\.".into(), "^head\\.centers$".into()],
+        allow_mismatched: vec!["^head\\.classifier\\.".into(), "^head\\.centers$".into()],
+        ..Import::default()
+    };
+    let (model, report) = weights::apply(model, &tensors, &import)?;
+    say!("weights  {}: {report}", path.display());
+    Ok(model)
+}
+
+/// Embeds, ranks and measures; says what it does on stderr.
+pub fn evaluate<P: Paper>(
+    session: &Session<P>,
+    model: &P::Model,
+    device: &Device,
+    weights: &str,
+    source: &Path,
+) -> crate::Result<EvalReport> {
+    let plan = &session.plan;
+    let embedded = embed_all(session, model, device)?;
+    say!("evaluate {}", session.task.plan(&embedded, device)?);
+    let mut measured = session.task.measure(&embedded, device, false)?;
+    if plan.eval.pixel_baseline {
+        measured.push(session.task.pixel_baseline(plan.train.workers())?);
+    }
+    let mut protocols = measured.into_iter().map(protocol);
+    let split = match plan.eval.split {
+        crate::train::retrieval::EvalSplit::Valid => "valid",
+        crate::train::retrieval::EvalSplit::Test => "test",
+    };
+    Ok(EvalReport {
+        recipe: plan.recipe.name.clone(),
+        data: session.table.name.clone(),
+        split: split.into(),
+        seed: Some(plan.train.seed),
+        weights: Some(format!("{} ({weights})", source.display())),
+        weights_hash: Some(weights_hash(model)),
+        data_fingerprint: Some(session.table.fingerprint.clone()),
+        headline: protocols.next().expect("a plan has a mode to evaluate in"),
+        also: protocols.collect(),
+    })
+}
+
+/// Embeds queries and gallery with a progress bar.
+pub fn embed_all<P: Paper>(session: &Session<P>, model: &P::Model, device: &Device) -> crate::Result<Embedded> {
+    let bar = super::bar("embed", session.task.queries().len() + session.task.gallery().len());
+    let embedded = session.task.embed(
+        model,
+        &session.plan.eval_pipeline,
+        device,
+        session.plan.train.workers(),
+        &mut |done, _| bar.set_position(done as u64),
+    )?;
+    bar.finish_and_clear();
+    Ok(embedded)
+}
+
+fn protocol(measured: Measured) -> Protocol {
+    let cmc = crate::metrics::cmc::curve(&measured.ranks, 50);
+    Protocol {
+        protocol: measured.protocol,
+        queries: measured.queries,
+        skipped: measured.skipped,
+        gallery: measured.gallery,
+        metrics: measured.figures,
+        cmc,
+    }
+}
+
+/// A hash of all weights, so that figures can be traced to them.
+pub fn weights_hash<M: Module>(model: &M) -> String {
+    let mut hash = blake3::Hasher::new();
+    for (name, data) in weights::collect(model) {
+        hash.update(name.as_bytes());
+        hash.update(data.as_bytes());
+    }
+    hash.finalize().to_hex()[..16].to_string()
+}
+
+/// The recipe's published figures as the table wants them.
+pub fn published(about: &PaperSection) -> Vec<Published> {
+    about
+        .published
+        .iter()
+        .map(|p| Published {
+            protocol: p.protocol.clone(),
+            metric: p.metric.clone(),
+            value: p.value,
+            source: p.note.clone(),
+            confirmed: !p.unconfirmed,
+        })
+        .collect()
+}
+
+/// 23508032 → "23,508,032".
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,194 @@
+//! `tailor train`.
+
+use super::run::{self, RunOptions, RunResult};
+use super::session::{Plan, for_room};
+use super::{RUNS, say};
+use crate::device::{self, Choice, Device};
+use crate::papers::Paper;
+use crate::papers::registry::Visitor;
+use crate::recipe::Recipe;
+use crate::train::TrainError;
+use crate::train::engine::End;
+use crate::train::run_folder::name;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// Trains a recipe, evaluates it, and says where to look.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  tailor train recipes/quickstart.toml
+  tailor train ctl-market1501 --set data.root=/data/market1501 --device cuda --run first
+  tailor train ctl-market1501 --set data.root=/data/market1501 --run first --resume")]
+pub struct TrainArgs {
+    /// A recipe's file, or the name of a built-in one.
+    recipe: String,
+    /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i].
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Change a setting: `--set train.epochs=5`. Many times.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// The run's name; otherwise the recipe's and the time.
+    #[arg(long)]
+    run: Option<String>,
+    /// Go on with the run of that name where its last checkpoint stands.
+    #[arg(long, requires = "run")]
+    resume: bool,
+    /// Start from the weights of a file or of another run's folder.
+    #[arg(long, value_name = "WEIGHTS", conflicts_with = "resume")]
+    init_from: Option<PathBuf>,
+    /// One run for each seed, then mean and deviation.
+    #[arg(long, value_delimiter = ',', value_name = "N,N,…")]
+    seeds: Vec<u64>,
+    /// Stop after this many optimiser steps, counted from the run's beginning.
+    #[arg(long, value_name = "N")]
+    max_steps: Option<u64>,
+    /// Read everything, take one step, write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Train on the first N batches again and again: a loss that does not fall points at the model, not at the data.
+    #[arg(long, value_name = "N")]
+    overfit: Option<u64>,
+    /// Show burn's terminal interface instead of the progress bar.
+    #[arg(long)]
+    tui: bool,
+    /// Print the figures as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+    /// The folder that runs land in.
+    #[arg(long, default_value = RUNS, value_name = "DIR")]
+    runs: PathBuf,
+}
+
+/// Runs the verb.
+pub fn run(args: TrainArgs) -> crate::Result<()> {
+    let device = device::resolve(args.device.parse::<Choice>()?)?;
+    if args.seeds.is_empty() {
+        let recipe = load(&args, &[])?;
+        say!("device   {device}");
+        let result = train_one(&args, recipe, &device, None)?;
+        return Ok(result.map_or((), |result| show(&args, &result)));
+    }
+    say!("device   {device}");
+    let mut results = Vec::new();
+    for &seed in &args.seeds {
+        let recipe = load(&args, &[format!("train.seed={seed}")])?;
+        say!("\nseed     {seed}");
+        match train_one(&args, recipe, &device, Some(seed))? {
+            Some(result) if result.end == End::Interrupted => {
+                show(&args, &result);
+                return Ok(());
+            }
+            Some(result) => results.push(result),
+            None => {}
+        }
+    }
+    for result in &results {
+        show(&args, result);
+    }
+    super::runs::print_seeds(results.iter().filter_map(|r| r.report.as_ref()), args.json);
+    Ok(())
+}
+
+fn load(args: &TrainArgs, more: &[String]) -> crate::Result<Recipe> {
+    let sets: Vec<String> = args.sets.iter().chain(more).cloned().collect();
+    let recipe = Recipe::load(&args.recipe, &sets)?;
+    say!("recipe   {} ({})", recipe.name, recipe.origin);
+    for note in &recipe.notes {
+        say!("note     {note}");
+    }
+    Ok(recipe)
+}
+
+fn train_one(
+    args: &TrainArgs,
+    recipe: Recipe,
+    device: &device::Resolved,
+    seed: Option<u64>,
+) -> crate::Result<Option<RunResult>> {
+    let base = args.run.clone().unwrap_or_else(|| name::default(&recipe.name, SystemTime::now()));
+    let options = RunOptions {
+        runs: args.runs.clone(),
+        name: match seed {
+            Some(seed) => format!("{base}-seed{seed}"),
+            None => base,
+        },
+        resume: args.resume,
+        init_from: args.init_from.clone(),
+        max_steps: args.max_steps,
+        overfit: args.overfit,
+        tui: args.tui,
+        device_name: device.name.clone(),
+    };
+    let verb = Train {
+        recipe: recipe.clone(),
+        device: device.device.clone(),
+        options,
+        dry_run: args.dry_run,
+    };
+    for_room(&recipe, verb)
+}
+
+struct Train {
+    recipe: Recipe,
+    device: Device,
+    options: RunOptions,
+    dry_run: bool,
+}
+
+impl Visitor for Train {
+    type Output = crate::Result<Option<RunResult>>;
+
+    fn visit<P: Paper>(self) -> Self::Output {
+        let session = Plan::<P>::read(self.recipe)?.open()?;
+        say!("{}", session.describe());
+        if self.dry_run {
+            super::check::one_step(&session, &self.device)?.print();
+            say!("dry run: nothing was written");
+            return Ok(None);
+        }
+        guarded(|| run::run(&session, &self.device, &self.options)).map(Some)
+    }
+}
+
+/// burn reports a failing device, for instance one without memory left, by a panic: it becomes an error like any other.
+fn guarded<T>(work: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
+                .unwrap_or_else(|| "no reason was given".into());
+            Err(TrainError::Device(text).into())
+        }
+    }
+}
+
+fn show(args: &TrainArgs, result: &RunResult) {
+    if result.end == End::Interrupted {
+        let name = result.folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        say!("stopped: a checkpoint is saved. Go on with the same command and `--run {name} --resume`");
+        return;
+    }
+    let Some(report) = &result.report else { return };
+    if args.json {
+        println!("{}", report.to_json(false));
+        return;
+    }
+    let published = Recipe::load(&args.recipe, &args.sets)
+        .ok()
+        .and_then(|recipe| {
+            let mut reader = recipe.reader();
+            reader.section("paper")
+        })
+        .map(|about| run::published(&about))
+        .unwrap_or_default();
+    println!("\n{}", report.table(&published));
+    let folder = result.folder.display();
+    println!("figures      {folder}/eval.json, {folder}/metrics.jsonl");
+    println!("curves       tensorboard --logdir {folder}/events");
+    println!("evaluate     tailor eval {folder}");
+    println!("export       tailor export {folder} --format safetensors --out model.safetensors");
+}

@@ -1,0 +1,272 @@
+//! One image: whether it can be decoded, how large it is, and what its pixels look like from afar.
+
+use std::fs;
+use std::io::{Cursor, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use bytes::Bytes;
+use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage, imageops};
+
+use super::Image;
+use super::report::Kind;
+use crate::data::table::{ImageRef, Table};
+
+/// The longest side that is decoded.
+pub const MAX_SIDE: u32 = 16_384;
+/// The most pixels that are decoded.
+pub const MAX_PIXELS: u64 = 200_000_000;
+/// The largest file that is read, and the most memory that a decoder may take beyond its pixels.
+pub const MAX_BYTES: u64 = 1 << 30;
+/// How much of a file a fast check reads: enough for the header, even behind an EXIF block with a thumbnail.
+const HEAD: u64 = 256 << 10;
+
+/// The pixels of a row's box (or of its whole image), from afar.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Crop {
+    /// Of size and pixels.
+    pub hash: [u8; 16],
+    /// 16×16 grey levels.
+    pub thumbnail: Box<[u8; 256]>,
+}
+
+/// What was seen of an image.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub faults: Vec<(Kind, String)>,
+    /// One for each row; empty where nothing could be decoded.
+    pub crops: Vec<Option<Crop>>,
+}
+
+/// Looks at an image; `fast` reads no more than its head.
+pub(super) fn examine(table: &Table, image: &Image, fast: bool) -> Seen {
+    let mut seen = Seen::default();
+    let Some(&first) = image.rows.first() else {
+        return seen;
+    };
+    let name = table.image_name(&table.items[first]).into_owned();
+    let bytes = match load(image.source, fast) {
+        Ok(bytes) => bytes,
+        Err((kind, message)) => {
+            seen.faults.push((kind, format!("{name}{message}")));
+            return seen;
+        }
+    };
+    // Decoders are fed with bytes that anyone may have written: a panic in one is a broken image, not the end of the check.
+    let result = catch_unwind(AssertUnwindSafe(|| open(&bytes, fast)));
+    let opened =
+        match result.unwrap_or_else(|_| Err((Kind::Broken, "the decoder stopped unexpectedly".into()))) {
+            Ok(opened) => opened,
+            Err((kind, message)) => {
+                seen.faults.push((kind, format!("{name}: {message}")));
+                return seen;
+            }
+        };
+    if let Some(stated) = extension_format(&name)
+        && stated != opened.format
+    {
+        let format = format!("{:?}", opened.format).to_uppercase();
+        seen.faults
+            .push((Kind::WrongExtension, format!("{name} is a {format}")));
+    }
+    for &row in &image.rows {
+        let item = &table.items[row];
+        let area = match item.bbox {
+            None => Some([0, 0, opened.width, opened.height]),
+            Some(sides) => {
+                let area = inside(sides, opened.width, opened.height);
+                let [x1, y1, x2, y2] = sides;
+                let beyond = x1 < 0.0 || y1 < 0.0 || x2 > opened.width as f32 || y2 > opened.height as f32;
+                let kind = match area {
+                    None => Some(Kind::BoxOutside),
+                    Some(_) if beyond => Some(Kind::BoxBeyondEdge),
+                    Some(_) => None,
+                };
+                if let Some(kind) = kind {
+                    let size = format!("{} x {}", opened.width, opened.height);
+                    seen.faults.push((
+                        kind,
+                        format!(
+                            "{}: box {x1},{y1} to {x2},{y2} of {name}, which is {size}",
+                            item.id
+                        ),
+                    ));
+                }
+                area
+            }
+        };
+        seen.crops.push(match (&opened.pixels, area) {
+            (Some(pixels), Some(area)) => Some(from_afar(pixels, area)),
+            _ => None,
+        });
+    }
+    seen
+}
+
+fn load(source: &ImageRef, fast: bool) -> Result<Bytes, (Kind, String)> {
+    let bytes = match source {
+        ImageRef::Memory { bytes, .. } => bytes.clone(),
+        ImageRef::File(path) => {
+            let missing = |error: std::io::Error| match error.kind() {
+                std::io::ErrorKind::NotFound => (Kind::Missing, String::new()),
+                _ => (Kind::Missing, format!(": {error}")),
+            };
+            let file = fs::File::open(path).map_err(missing)?;
+            let about = file.metadata().map_err(missing)?;
+            if !about.is_file() {
+                return Err((Kind::Missing, ": is not a file".into()));
+            }
+            if about.len() > MAX_BYTES {
+                return Err((
+                    Kind::TooLarge,
+                    format!(": {} bytes; the limit is {MAX_BYTES}", about.len()),
+                ));
+            }
+            let mut bytes = Vec::new();
+            file.take(if fast { HEAD } else { MAX_BYTES })
+                .read_to_end(&mut bytes)
+                .map_err(missing)?;
+            bytes.into()
+        }
+    };
+    if bytes.is_empty() {
+        return Err((Kind::Empty, String::new()));
+    }
+    Ok(bytes)
+}
+
+struct Opened {
+    format: ImageFormat,
+    width: u32,
+    height: u32,
+    pixels: Option<RgbImage>,
+}
+
+fn open(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
+    let broken = |error: image::ImageError| match error {
+        image::ImageError::Limits(error) => (Kind::TooLarge, error.to_string()),
+        error => (Kind::Broken, error.to_string()),
+    };
+    let format = image::guess_format(bytes).map_err(|_| (Kind::Broken, unknown(bytes)))?;
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = image::Limits::no_limits();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_BYTES);
+    // The sides are compared below, with words that say how large they are.
+    reader.limits({
+        let mut memory_only = limits.clone();
+        (memory_only.max_image_width, memory_only.max_image_height) = (None, None);
+        memory_only
+    });
+    let decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    if limits.check_dimensions(width, height).is_err() || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        let limit = format!("{MAX_SIDE} a side and {} million in all", MAX_PIXELS / 1_000_000);
+        return Err((
+            Kind::TooLarge,
+            format!("{width} x {height} pixels; the limit is {limit}"),
+        ));
+    }
+    if width == 0 || height == 0 {
+        return Err((Kind::Broken, format!("it is {width} x {height} pixels")));
+    }
+    if fast {
+        return Ok(Opened {
+            format,
+            width,
+            height,
+            pixels: None,
+        });
+    }
+    if decoder.total_bytes() > MAX_BYTES {
+        return Err((
+            Kind::TooLarge,
+            format!(
+                "its pixels take {} bytes; the limit is {MAX_BYTES}",
+                decoder.total_bytes()
+            ),
+        ));
+    }
+    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+        // The decoder would paint what is missing grey and say nothing.
+        return Err((
+            Kind::Broken,
+            "the file is cut short: a JPEG ends with an end-of-image marker".into(),
+        ));
+    }
+    let pixels = image::DynamicImage::from_decoder(decoder)
+        .map_err(broken)?
+        .into_rgb8();
+    Ok(Opened {
+        format,
+        width,
+        height,
+        pixels: Some(pixels),
+    })
+}
+
+/// Whether an end-of-image marker follows the start of the last scan. (Thumbnails have theirs before it.)
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
+    match (last(0xDA), last(0xD9)) {
+        (Some(scan), Some(end)) => end > scan,
+        _ => false,
+    }
+}
+
+fn unknown(bytes: &[u8]) -> String {
+    let start = &bytes[..bytes.len().min(64)];
+    let lower = String::from_utf8_lossy(start).trim_start().to_lowercase();
+    if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
+        return "it is a web page: the download failed".into();
+    }
+    if lower.starts_with("<svg") || lower.starts_with("<?xml") {
+        return "it is a drawing (SVG), not pixels".into();
+    }
+    match bytes.get(4..12) {
+        Some(b"ftypavif" | b"ftypavis") => "it is an AVIF, which is not supported".into(),
+        Some(b"ftypheic" | b"ftypheix" | b"ftypmif1") => "it is a HEIC, which is not supported".into(),
+        _ => {
+            let hex: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+            format!("its format is not known (it starts with {})", hex.join(" "))
+        }
+    }
+}
+
+fn extension_format(name: &str) -> Option<ImageFormat> {
+    ImageFormat::from_path(Path::new(name)).ok()
+}
+
+/// The whole pixels of a box that are inside an image: x, y, width, height.
+fn inside([x1, y1, x2, y2]: [f32; 4], width: u32, height: u32) -> Option<[u32; 4]> {
+    let clip = |value: f32, side: u32| value.round_ties_even().clamp(0.0, side as f32) as u32;
+    let (left, right) = (clip(x1, width), clip(x2, width));
+    let (top, bottom) = (clip(y1, height), clip(y2, height));
+    (left < right && top < bottom).then(|| [left, top, right - left, bottom - top])
+}
+
+fn from_afar(pixels: &RgbImage, [x, y, width, height]: [u32; 4]) -> Crop {
+    let view = imageops::crop_imm(pixels, x, y, width, height);
+    let mut hash = blake3::Hasher::new();
+    hash.update(&width.to_le_bytes());
+    hash.update(&height.to_le_bytes());
+    let row_bytes = pixels.width() as usize * 3;
+    for row in y as usize..(y + height) as usize {
+        let start = row * row_bytes + x as usize * 3;
+        hash.update(&pixels.as_raw()[start..start + width as usize * 3]);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash.finalize().as_bytes()[..16]);
+    // Areas are averaged, so that another size or quality of the same picture gives nearly the same levels.
+    let small: RgbImage = imageops::thumbnail(&*view, 16, 16);
+    let mut thumbnail = Box::new([0u8; 256]);
+    for (level, pixel) in thumbnail.iter_mut().zip(small.pixels()) {
+        let [red, green, blue] = pixel.0.map(u32::from);
+        *level = ((299 * red + 587 * green + 114 * blue) / 1000) as u8;
+    }
+    Crop {
+        hash: short,
+        thumbnail,
+    }
+}

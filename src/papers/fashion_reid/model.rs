@@ -1,0 +1,97 @@
+//! The model and its loss.
+
+use super::{FashionReid, LossSection};
+use crate::backbones::resnet::ResNet;
+use crate::backbones::weights::LoadReport;
+use crate::data::ImageBatch;
+use crate::device::Device;
+use crate::losses::Center;
+use crate::nn::{IdentityHead, IdentityHeadConfig, initialise};
+use crate::papers::{Clock, Embed, Facts, Images, Losses, Objective};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+/// Trunk and head, trained with identity, metric and centre losses.
+#[derive(Module, Debug)]
+pub struct FashionReidModel {
+    /// The residual network.
+    pub trunk: ResNet,
+    /// BNNeck, classifier, centres.
+    pub head: IdentityHead,
+    #[module(skip)]
+    loss: LossSection,
+}
+
+impl FashionReidModel {
+    /// The model at step 0.
+    pub fn new(
+        paper: &FashionReid,
+        facts: &Facts,
+        seed: u64,
+        device: &Device,
+    ) -> crate::Result<(Self, Option<LoadReport>)> {
+        let trunk = paper.model.trunk.init(device);
+        let head = IdentityHeadConfig {
+            dim: trunk.feature_dim(),
+            classes: facts.classes,
+            centers: paper.loss.center_weight.is_some(),
+        };
+        let model = Self {
+            trunk,
+            head: head.init(device),
+            loss: paper.loss.clone(),
+        };
+        let mut model = initialise(model, seed, IdentityHead::draw);
+        let (trunk, report) = paper.model.load(model.trunk)?;
+        model.trunk = trunk;
+        Ok((model, report))
+    }
+}
+
+impl Objective for FashionReidModel {
+    type Host = ImageBatch;
+    type Batch = Images;
+
+    fn upload(&self, host: ImageBatch, device: &Device) -> Images {
+        Images::upload(host, device)
+    }
+
+    fn loss(&self, _phase: usize, batch: &Images, _clock: &Clock) -> Losses {
+        let Images { pixels, labels, real } = batch.clone();
+        let features = self.trunk.forward(pixels);
+        let mut terms = Vec::new();
+        if let Some(id) = self.loss.id() {
+            let logits = self.head.logits(features.clone());
+            terms.push(("id", id.forward(logits, labels.clone(), real.clone())));
+        }
+        if let Some(triplet) = self.loss.triplet() {
+            terms.push(("triplet", triplet.forward(features.clone(), labels.clone(), real.clone())));
+        }
+        if let Some(quadruplet) = self.loss.quadruplet() {
+            terms.push(("quadruplet", quadruplet.forward(features.clone(), labels.clone(), real.clone())));
+        }
+        if let (Some(weight), Some(centers)) = (self.loss.center_weight, &self.head.centers) {
+            let value = Center.forward(features.clone(), labels, centers.val(), real);
+            terms.push(("center", value * weight));
+        }
+        Losses::sum(terms, &features)
+    }
+
+    fn edit_grads(&self, _phase: usize, grads: GradientsParams) -> GradientsParams {
+        match self.loss.center_weight {
+            Some(weight) => self.head.unweight_centers(grads, weight),
+            None => grads,
+        }
+    }
+}
+
+impl Embed for FashionReidModel {
+    fn embed(&self, pixels: Tensor<4>) -> Tensor<2> {
+        self.head.embed(self.trunk.forward(pixels))
+    }
+
+    fn dim(&self) -> usize {
+        self.trunk.feature_dim()
+    }
+}

@@ -1,0 +1,37 @@
+//! The recipes that are compiled into the binary: every file of `recipes/`.
+
+/// Pairs every name with the text of `recipes/<name>.toml`.
+macro_rules! recipes {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../recipes/", $name, ".toml")))),*]
+    };
+}
+
+/// `(name, text)` of every built-in recipe, by name. A test holds this list to the folder's content.
+pub const ALL: &[(&str, &str)] = recipes![];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_list_is_the_folder() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/recipes");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| {
+                entry
+                    .unwrap()
+                    .file_name()
+                    .to_str()?
+                    .strip_suffix(".toml")
+                    .map(str::to_owned)
+            })
+            .collect();
+        files.sort();
+        let names: Vec<&str> = super::ALL.iter().map(|(name, _)| *name).collect();
+        assert_eq!(
+            names, files,
+            "name every file of recipes/ in src/recipe/builtin.rs, in order"
+        );
+    }
+}

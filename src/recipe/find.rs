@@ -1,0 +1,155 @@
+//! Where a recipe's text is found: among the built-in ones, or in a file.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::Origin;
+use super::load::RecipeError;
+use crate::files::FileError;
+
+/// The largest recipe that is read, in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// A text before it is parsed.
+pub(super) struct Found {
+    pub origin: Origin,
+    pub text: String,
+}
+
+/// Whether a text names a built-in recipe rather than a file.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.contains(['/', '\\']) && !text.ends_with(".toml")
+}
+
+fn built_in<'a>(shelf: &[(&'a str, &'a str)], name: &str) -> Option<&'a str> {
+    shelf
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
+}
+
+/// Finds a name among the built-in recipes, or a path, which begins in `folder`.
+pub(super) fn find(
+    shelf: &[(&str, &str)],
+    name: &str,
+    folder: &Path,
+    notes: &mut Vec<String>,
+) -> Result<Found, RecipeError> {
+    if is_name(name) {
+        let beside = folder.join(format!("{name}.toml"));
+        return match built_in(shelf, name) {
+            Some(text) => {
+                if folder != Path::new("")
+                    && std::fs::read_to_string(&beside).is_ok_and(|other| other != text)
+                {
+                    let file = beside.display();
+                    notes.push(format!("extends the built-in recipe `{name}`; {file} is another text, and a file is extended as \"{name}.toml\""));
+                }
+                Ok(Found {
+                    origin: Origin::BuiltIn(name.to_owned()),
+                    text: text.to_owned(),
+                })
+            }
+            None if beside.is_file() => {
+                let help = format!("a file is named by its path: write {name}.toml");
+                Err(RecipeError::NotFound {
+                    name: name.to_owned(),
+                    help,
+                })
+            }
+            None if folder.join(name).is_file() => {
+                let help = format!("a file is named by its path: write ./{name}");
+                Err(RecipeError::NotFound {
+                    name: name.to_owned(),
+                    help,
+                })
+            }
+            None => Err(RecipeError::NotFound {
+                name: name.to_owned(),
+                help: nearest_names(shelf, name),
+            }),
+        };
+    }
+    let path = folder.join(name);
+    match read(&path) {
+        Ok(text) => Ok(Found {
+            origin: Origin::File(path),
+            text,
+        }),
+        Err(RecipeError::File(error)) if error.source().kind() == io::ErrorKind::NotFound => {
+            let stem = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            match built_in(shelf, &stem) {
+                Some(text) => {
+                    notes.push(format!(
+                        "{} is not there; the built-in recipe `{stem}` is used",
+                        path.display()
+                    ));
+                    Ok(Found {
+                        origin: Origin::BuiltIn(stem),
+                        text: text.to_owned(),
+                    })
+                }
+                None => {
+                    let name = path.display().to_string();
+                    let help = format!("no file is there, and {}", nearest_names(shelf, &stem));
+                    Err(RecipeError::NotFound { name, help })
+                }
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn nearest_names(shelf: &[(&str, &str)], name: &str) -> String {
+    let mut names: Vec<&str> = shelf.iter().map(|(name, _)| *name).collect();
+    if names.is_empty() {
+        return "this build has no built-in recipes".to_owned();
+    }
+    let likeness = |other: &str| {
+        let within = !name.is_empty() && (other.contains(name) || name.contains(other));
+        strsim::normalized_damerau_levenshtein(other, name) + if within { 0.5 } else { 0.0 }
+    };
+    names.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
+    names.truncate(3);
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    format!(
+        "the nearest built-in recipes are {}; `tailor recipes` lists them all",
+        names.join(", ")
+    )
+}
+
+/// Reads a file that should be a recipe.
+fn read(path: &Path) -> Result<String, RecipeError> {
+    let fail = |source| FileError::new("read the recipe", path, source);
+    if std::fs::metadata(path).map_err(fail)?.is_dir() {
+        return Err(RecipeError::NotARecipe {
+            path: path.to_owned(),
+            problem: "is a folder, not a recipe".to_owned(),
+            help: "name the .toml file in it",
+        });
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
+        .map_err(fail)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(RecipeError::NotARecipe {
+            path: path.to_owned(),
+            problem: "is larger than 1 MiB, which no recipe is".to_owned(),
+            help: "a recipe names its data by path and holds none; check that this is the file you mean",
+        });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + valid.iter().filter(|&&byte| byte == b'\n').count();
+        RecipeError::NotARecipe {
+            path: path.to_owned(),
+            problem: format!("is not UTF-8 text: line {line} holds other bytes"),
+            help: "save the file as UTF-8",
+        }
+    })
+}

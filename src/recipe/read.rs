@@ -1,0 +1,213 @@
+//! Reads the sections of a recipe into their rooms' types, and collects everything that is wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::DeserializeOwned;
+
+use super::check::{self, Check};
+use super::fault::{Fault, RecipeErrors};
+use super::tree::{SourceFile, Value};
+use super::{Recipe, SECTIONS};
+
+/// Reads sections, one call each, and gives all errors at the end.
+///
+/// A section's type is its only description: the schema that schemars derives from it (ranges, lengths, the names of
+/// variants) is laid on the tree, and only what passes is given to serde. Keys that the type does not have are refused,
+/// with or without `deny_unknown_fields`.
+#[derive(Debug)]
+pub struct Reader<'r> {
+    recipe: &'r Recipe,
+    faults: Vec<Fault>,
+    /// Unknown keys: their fault's index, their section, and the key.
+    strays: Vec<(usize, String, String)>,
+    /// The keys of every section that was asked for.
+    known: BTreeMap<String, Vec<String>>,
+}
+
+impl Recipe {
+    /// Begins to read the sections.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            recipe: self,
+            faults: Vec::new(),
+            strays: Vec::new(),
+            known: BTreeMap::new(),
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Reads the section `name`; `None` where the recipe has no such section, or where it is wrong.
+    pub fn section<T: DeserializeOwned + JsonSchema>(&mut self, name: &str) -> Option<T> {
+        let schema = SchemaGenerator::default().into_root_schema_for::<T>();
+        let schema = schema.as_value();
+        self.known.insert(name.to_owned(), check::keys(schema));
+        let node = self.recipe.table.get(name)?;
+        let mut check = Check::new(schema);
+        check.node(schema, node, name);
+        let sound = check.faults.is_empty();
+        for (i, key) in check.strays {
+            self.strays.push((self.faults.len() + i, name.to_owned(), key));
+        }
+        self.faults.append(&mut check.faults);
+        if !sound {
+            return None;
+        }
+        match T::deserialize(node) {
+            Ok(section) => Some(section),
+            Err(refused) => {
+                let at = refused.at.unwrap_or_else(|| node.at.clone());
+                let fault =
+                    Fault::new(format!("[{name}] cannot be read: {}", refused.message)).at(&at, "here");
+                self.faults
+                    .push(fault.help("`tailor recipes schema` describes every key"));
+                None
+            }
+        }
+    }
+
+    /// Reads the section `name`, which the recipe must have.
+    pub fn section_required<T: DeserializeOwned + JsonSchema>(&mut self, name: &str) -> Option<T> {
+        let section = self.section(name);
+        if self.recipe.table.get(name).is_none() {
+            self.refuse(
+                name,
+                format!("the section [{name}] is missing"),
+                format!("write a section [{name}]"),
+            );
+        }
+        section
+    }
+
+    /// Lets the section `name` pass unread.
+    pub fn skip(&mut self, name: &str) {
+        self.known.entry(name.to_owned()).or_default();
+    }
+
+    /// Refuses the value at a dotted path (`loss.margin`, `data.train[1].size`). Where the recipe does not write it, the
+    /// fault points at the nearest table around it.
+    pub fn refuse(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let mut fault = Fault::new(message).help(help);
+        let mut known = path;
+        loop {
+            if let Some(node) = self.recipe.get(known) {
+                let label = if known == path { "this value" } else { "in here" };
+                fault = fault.at(&node.at, label);
+                break;
+            }
+            match known.rfind(['.', '[']) {
+                Some(end) => known = &known[..end],
+                None => {
+                    fault = self.nowhere(fault);
+                    break;
+                }
+            }
+        }
+        self.faults.push(fault);
+    }
+
+    /// Adds a fault of the caller's own.
+    pub fn push(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// Whether anything is wrong so far.
+    pub fn has_errors(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
+    /// Everything that is wrong, by place; sections that nobody asked for are unknown.
+    ///
+    /// # Errors
+    /// When anything is wrong.
+    pub fn finish(mut self) -> Result<(), RecipeErrors> {
+        let asked: Vec<&str> = self.known.keys().map(String::as_str).collect();
+        let mut faults = Vec::new();
+        for entry in &self.recipe.table.entries {
+            if self.known.contains_key(&entry.key) {
+                continue;
+            }
+            let table = matches!(entry.node.value, Value::Table(_));
+            let owner = self.owner(&entry.key);
+            let (what, help) = match (table, check::nearest(&entry.key, &asked), owner) {
+                (true, Some(near), _) => ("section", format!("did you mean [{near}]?")),
+                (true, None, _) => ("section", format!("the sections are {}", in_order(&asked))),
+                (false, _, Some(section)) => ("key", format!("it belongs in the section [{section}]")),
+                (false, ..) => (
+                    "key",
+                    format!("keys belong in a section; the sections are {}", in_order(&asked)),
+                ),
+            };
+            faults.push(
+                Fault::new(format!("unknown {what} `{}`", entry.key))
+                    .at(&entry.at, "unknown")
+                    .help(help),
+            );
+        }
+        for (i, within, key) in std::mem::take(&mut self.strays) {
+            if let Some(section) = self.owner(&key).filter(|section| *section != within) {
+                let help = format!("`{key}` belongs in the section [{section}]");
+                if let Some(fault) = self.faults.get(i).cloned() {
+                    self.faults[i] = fault.help(help);
+                }
+            }
+        }
+        self.faults.append(&mut faults);
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        // File by file as they came, then by line.
+        let mut files: Vec<Arc<SourceFile>> = Vec::new();
+        let rank = |fault: &Fault| {
+            let place = fault.place()?;
+            let file = files
+                .iter()
+                .position(|file| Arc::ptr_eq(file, &place.source))
+                .unwrap_or(files.len());
+            if file == files.len() {
+                files.push(place.source.clone());
+            }
+            Some((file, place.span.start))
+        };
+        let ranks: Vec<_> = self.faults.iter().map(rank).collect();
+        let mut order: Vec<_> = ranks.into_iter().zip(self.faults).collect();
+        order.sort_by_key(|(rank, _)| *rank);
+        let faults = order.into_iter().map(|(_, fault)| fault).collect();
+        Err(RecipeErrors::new(self.recipe.origin.to_string(), faults))
+    }
+
+    /// The section that has `key`, where exactly one has it.
+    fn owner(&self, key: &str) -> Option<&str> {
+        let mut owners = self
+            .known
+            .iter()
+            .filter(|(_, keys)| keys.iter().any(|known| known == key));
+        match (owners.next(), owners.next()) {
+            (Some((section, _)), None) => Some(section),
+            _ => None,
+        }
+    }
+
+    /// A fault about something that no text has: it names the file.
+    fn nowhere(&self, fault: Fault) -> Fault {
+        let help = fault.remedy().unwrap_or_default();
+        let help = format!("{help} in {}", self.recipe.origin);
+        fault.help(help)
+    }
+}
+
+/// `[data], [model]` in the order of the house.
+fn in_order(sections: &[&str]) -> String {
+    let rank = |name: &str| {
+        SECTIONS
+            .iter()
+            .position(|section| *section == name)
+            .unwrap_or(SECTIONS.len())
+    };
+    let mut sections = sections.to_vec();
+    sections.sort_by_key(|name| rank(name));
+    let sections: Vec<String> = sections.iter().map(|name| format!("[{name}]")).collect();
+    sections.join(", ")
+}

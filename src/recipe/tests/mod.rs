@@ -1,0 +1,4 @@
+//! What is said of recipes that are right and wrong.
+
+mod load;
+mod read;
