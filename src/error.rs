@@ -3,6 +3,16 @@
 /// What any verb of tailor may fail with. Each room's error says what went wrong, where, and what to do.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum Error {
+    /// A device could not be had.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Device(#[from] crate::device::DeviceError),
+
+    /// Training could not begin or go on.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Train(#[from] crate::train::TrainError),
+
     /// A file could not be read or written.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -65,6 +75,12 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Recipes(#[from] crate::cli::recipes::RecipesError),
+}
+
+impl From<crate::recipe::RecipeErrors> for Error {
+    fn from(errors: crate::recipe::RecipeErrors) -> Self {
+        Self::Recipe(errors.into())
+    }
 }
 
 /// The crate's result.

@@ -1,7 +1,8 @@
 //! `tailor eval`.
 
 use super::session::{Plan, for_room};
-use super::{RUNS, Which, run, run_of, say, weights_of};
+use super::run::{evaluate, published};
+use super::{RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import};
 use crate::device::{self, Choice, Device};
 use crate::papers::Paper;
@@ -127,7 +128,7 @@ impl Visitor for Eval {
 
     fn visit<P: Paper>(self) -> Self::Output {
         let mut plan = Plan::<P>::read(self.target.recipe)?;
-        let published = run::published(&plan.about);
+        let published = published(&plan.about);
         if self.target.weights.is_some() {
             plan.paper.forget_published_weights();
         }
@@ -146,7 +147,7 @@ impl Visitor for Eval {
                 (model.valid(), "initial".to_string(), PathBuf::from("the recipe"))
             }
         };
-        let report = run::evaluate(&session, &model, &self.device, &which, &source)?;
+        let report = evaluate(&session, &model, &self.device, &which, &source)?;
         Ok((report, published))
     }
 }

@@ -2,7 +2,8 @@
 
 use super::eval::{self, Target};
 use super::session::{Plan, for_room};
-use super::{RUNS, run, say};
+use super::run::embed_all;
+use super::{RUNS, say};
 use crate::backbones::weights;
 use crate::device::{self, Choice, Device};
 use crate::export::embeddings;
@@ -134,7 +135,7 @@ impl Visitor for Export {
         say!("{}", session.describe());
         let (model, _) = session.model(&self.device)?;
         let model = eval::load(model, &path)?;
-        let embedded = run::embed_all(&session, &model, &self.device)?;
+        let embedded = embed_all(&session, &model, &self.device)?;
         let task = &session.task;
         let rows: Vec<usize> = task.queries().iter().chain(task.gallery()).copied().collect();
         let mut values = embedded.queries;
@@ -146,16 +147,20 @@ impl Visitor for Export {
             .map(|i| if i < task.queries().len() { "query" } else { "gallery" })
             .collect();
         let shape = [rows.len(), embedded.dim];
+        let rows = embeddings::Rows {
+            ids: &ids,
+            labels: &labels,
+            splits: &sides,
+        };
         match self.args.format {
             Format::Npy => {
                 embeddings::write_npy(&self.args.out, &values, shape)?;
                 let beside = self.beside.expect("an array has a list of its rows");
-                embeddings::write_rows(&beside, &embeddings::Rows { ids: &ids, labels: &labels, splits: &sides })?;
+                embeddings::write_rows(&beside, rows)?;
                 println!("{}\n{}", self.args.out.display(), beside.display());
             }
             _ => {
-                let rows = embeddings::Rows { ids: &ids, labels: &labels, splits: &sides };
-                embeddings::write_parquet(&self.args.out, &values, shape, &rows)?;
+                embeddings::write_parquet(&self.args.out, rows, &values, embedded.dim)?;
                 println!("{}", self.args.out.display());
             }
         }

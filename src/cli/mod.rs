@@ -58,7 +58,7 @@ pub fn run(cli: Cli) -> crate::Result<()> {
         Verb::Export(args) => export::run(args),
         Verb::Check(args) => check::run(args),
         Verb::Recipes(args) => recipes::run(args),
-        Verb::Runs(args) => runs::run(args),
+        Verb::Runs(args) => runs::run(&args),
         Verb::Data(args) => data::run(&args, check::dataset),
         Verb::Devices(args) => devices::run(args),
     }
@@ -130,5 +130,3 @@ fn bar(what: &'static str, total: usize) -> ProgressBar {
     bar.set_prefix(what);
     bar
 }
-pub mod recipes;
-pub mod runs;

@@ -83,10 +83,21 @@ pub fn run(args: TrainArgs) -> crate::Result<()> {
             None => {}
         }
     }
-    for result in &results {
-        show(&args, result);
+    if !args.json {
+        results.iter().for_each(|result| show(&args, result));
     }
-    super::runs::print_seeds(results.iter().filter_map(|r| r.report.as_ref()), args.json);
+    // The same table as `tailor runs compare`, with mean and deviation over the seeds.
+    if results.len() > 1 {
+        super::runs::run(&super::runs::RunsArgs {
+            verb: Some(super::runs::RunsVerb::Compare(super::runs::CompareArgs {
+                runs: results.iter().map(|r| r.folder.display().to_string()).collect(),
+                dir: args.runs.clone(),
+                json: args.json,
+            })),
+            dir: args.runs.clone(),
+            json: args.json,
+        })?;
+    }
     Ok(())
 }
 

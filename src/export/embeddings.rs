@@ -52,7 +52,7 @@ pub struct Rows<'a> {
     pub ids: &'a [String],
     /// Labels.
     pub labels: &'a [String],
-    /// Splits: train, valid or test.
+    /// What each is: a split, or `query` and `gallery`.
     pub splits: &'a [&'a str],
 }
 
@@ -87,6 +87,18 @@ pub fn write_ids(path: &Path, ids: &[String]) -> Result<(), EmbeddingsError> {
     }
     Ok(write_whole(path, |file| {
         ids.iter().try_for_each(|id| writeln!(file, "{id}"))
+    })?)
+}
+
+/// Writes `id,label,split` as CSV, one line for each row of the `.npy` beside it.
+pub fn write_rows(path: &Path, rows: Rows<'_>) -> Result<(), EmbeddingsError> {
+    Ok(write_whole(path, |file| {
+        let mut csv = csv::Writer::from_writer(file);
+        csv.write_record(["id", "label", "split"])?;
+        for ((id, label), split) in rows.ids.iter().zip(rows.labels).zip(rows.splits) {
+            csv.write_record([id, label, *split])?;
+        }
+        csv.flush()
     })?)
 }
 

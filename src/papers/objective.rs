@@ -2,7 +2,7 @@
 
 use crate::backbones::weights::Tensors;
 use crate::device::Device;
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
@@ -67,7 +67,7 @@ impl Losses {
 }
 
 /// A model with what it is trained for.
-pub trait Objective: Module + std::fmt::Display + 'static {
+pub trait Objective: Module + ModuleDisplay + 'static {
     /// A batch as the loader's threads make it.
     type Host: Send + 'static;
     /// The batch on the device.

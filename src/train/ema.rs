@@ -57,7 +57,7 @@ impl Ema {
         }
         for (name, data) in state {
             match self.shadow.get_mut(&name) {
-                Some(tensor) if tensor.shape().num_elements() == data.shape.num_elements() => {
+                Some(tensor) if tensor.shape().num_elements() == data.shape().num_elements() => {
                     *tensor = Tensor::from_data(data, device);
                 }
                 Some(_) => return Err(format!("the moving average of `{name}` has another size")),

@@ -509,7 +509,6 @@ where
 
     /// Evaluates the model or its average; gives the figure that `train.best` names.
     fn evaluate(&mut self, hooks: &mut dyn Hooks<O>, averaged: bool) -> Result<f64, TrainError> {
-        use burn::module::Module;
         let model = match self.averaged() {
             Some(model) if averaged => model,
             _ => self.model().valid(),
@@ -538,7 +537,7 @@ where
         for (name, data) in crate::backbones::weights::collect(self.model()) {
             if let Ok(values) = data.as_slice::<f32>() {
                 self.sinks
-                    .histogram(self.state.step, &format!("weights/{name}"), &Histogram::of(values))?;
+                    .histogram(self.state.step, &format!("weights/{name}"), &Histogram::new(values))?;
             }
         }
         Ok(())

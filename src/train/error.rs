@@ -82,13 +82,12 @@ pub enum TrainError {
     File(#[from] FileError),
     /// Evaluation failed.
     #[error("evaluation failed at step {step}")]
-    #[diagnostic(transparent)]
+    #[diagnostic(help("the last checkpoint is untouched: mend the cause below and `--resume`"))]
     Evaluation {
         /// The step.
         step: u64,
         /// Why.
         #[source]
-        #[diagnostic_source]
         source: Box<crate::Error>,
     },
 }

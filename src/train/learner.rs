@@ -16,7 +16,6 @@ use burn::module::Module;
 use burn::optim::SgdConfig;
 use burn::tensor::{ExecutionError, Tensor};
 use burn::train::logger::{EvaluationProgressLogger, MetricLogger, TrainingProgressLogger};
-use burn::train::metric::processor::{EventProcessorTraining, ItemLazy, LearnerEvent, TrainingItem};
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{Adaptor, LossInput, LossMetric, MetricDefinition, NumericEntry};
 use burn::train::renderer::{
@@ -24,8 +23,8 @@ use burn::train::renderer::{
 };
 use burn::train::{
     InferenceStep, Interrupter, Learner, LearnerSummary, SupervisedLearningStrategy,
-    SupervisedTraining, SupervisedTrainingEventProcessor, TrainLoader, TrainOutput, TrainStep,
-    TrainingComponents, TrainingStrategy, ValidLoader,
+    EventProcessorTraining, ItemLazy, LearnerEvent, SupervisedTraining, SupervisedTrainingEventProcessor, TrainLoader, TrainOutput, TrainStep,
+    TrainingComponents, TrainingItem, TrainingStrategy, ValidLoader,
 };
 use super::signals::StopFlag;
 use std::path::Path;

@@ -2,12 +2,12 @@
 
 use super::TrainError;
 use crate::data::feed::FeedError;
-use crate::data::image::DecodeOptions;
+use crate::data::image::{DecodeOptions, Filter};
 use crate::data::image_feed::Rows;
 use crate::data::loader::Loader;
 use crate::data::sampler::{BatchJob, Cursor, SamplerSection};
 use crate::data::source::{ImageBatch, ImageSource, ImageWorker};
-use crate::data::transform::Pipeline;
+use crate::data::transform::{Op, Pipeline};
 use crate::data::{Split, Table};
 use crate::device::Device;
 use crate::metrics::{Figures, Metric, Ranks, Resampling, bootstrap, retrieval_metrics};
@@ -302,7 +302,17 @@ impl Task {
 
     /// The figures of no model: pictures as 16 × 16 pixels, each less its mean colour, ranked by cosine.
     pub fn pixel_baseline(&self, workers: usize) -> crate::Result<Measured> {
-        let pipeline = Pipeline::pixels(16);
+        let pipeline = Pipeline::new(vec![
+            Op::Resize {
+                height: 16,
+                width: 16,
+                filter: Filter::default(),
+            },
+            Op::Normalize {
+                mean: [0.0; 3],
+                std: [1.0; 3],
+            },
+        ])?;
         let embed = |rows: &[usize]| -> Result<Vec<f32>, TrainError> {
             let mut all = Vec::new();
             each_batch(&self.table, rows, &pipeline, 64, workers, |batch, real| {
@@ -369,7 +379,7 @@ pub fn embed<M: Embed>(
     let mut all = Vec::with_capacity(rows.len() * model.dim());
     let mut waiting: Vec<(Tensor<2>, usize)> = Vec::new();
     let mut done = 0;
-    let mut read = |waiting: &mut Vec<(Tensor<2>, usize)>, all: &mut Vec<f32>| -> Result<(), TrainError> {
+    let read = |waiting: &mut Vec<(Tensor<2>, usize)>, all: &mut Vec<f32>| -> Result<(), TrainError> {
         let parts = waiting.drain(..).map(|(rows, real)| rows.narrow(0, 0, real)).collect::<Vec<_>>();
         if !parts.is_empty() {
             let values = Tensor::cat(parts, 0)

@@ -29,6 +29,7 @@ pub struct Pipeline {
     /// What `normalize` makes of each level of each channel.
     table: Box<[[f32; 256]; 3]>,
     mean: [f32; 3],
+    std: [f32; 3],
 }
 
 /// Why a pipeline cannot be, or cannot be applied.
@@ -125,12 +126,18 @@ impl Pipeline {
             output: checked.output,
             table,
             mean: checked.mean,
+            std: checked.std,
         })
     }
 
     /// Height and width of what comes out.
     pub fn output(&self) -> [usize; 2] {
         self.output
+    }
+
+    /// Mean and standard deviation of `normalize`, per channel.
+    pub fn normalization(&self) -> ([f32; 3], [f32; 3]) {
+        (self.mean, self.std)
     }
 
     /// The operations, in order.
