@@ -131,3 +131,4 @@ fn bar(what: &'static str, total: usize) -> ProgressBar {
     bar
 }
 pub mod recipes;
+pub mod runs;

@@ -255,16 +255,15 @@ fn diff(left: &str, right: &str, json: bool) -> crate::Result<String> {
 }
 
 fn schema(section: Option<&str>) -> crate::Result<String> {
+    let sections = super::session::schemas();
     let Some(name) = section else {
-        return Ok(pretty(&recipe::schema::whole()));
+        return Ok(pretty(&recipe::schema::whole(&sections)));
     };
-    match recipe::schema::section(name) {
+    match recipe::schema::section(&sections, name) {
         Some(schema) => Ok(pretty(&schema)),
         None => {
-            let mut names: Vec<&str> = recipe::schema::sections()
-                .into_iter()
-                .map(|(name, _)| name)
-                .collect();
+            let mut names: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
+            names.sort_unstable();
             names.dedup();
             let help = format!("the sections are {}", names.join(", "));
             Err(RecipesError::NoSection {

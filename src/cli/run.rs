@@ -6,7 +6,7 @@ use crate::backbones::weights::{self, Import};
 use crate::data::feed::{Feed, Job};
 use crate::device::Device;
 use crate::papers::{Embed, Paper};
-use crate::recipe::{Recipe, paper::PaperSection};
+use crate::recipe::{PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Protocol, Published};
 use crate::train::checkpoint::State;
 use crate::train::engine::{End, Engine, Evaluated, Hooks, Settings};
@@ -85,7 +85,7 @@ pub fn run<P: Paper>(session: &Session<P>, device: &Device, options: &RunOptions
     let root = options.runs.join(&options.name);
     let (model, loaded) = session.model(device)?;
     if let Some(report) = loaded {
-        say!("weights  {}: {report}", plan.recipe.get("model.weights").map_or(String::new(), |n| n.to_string()));
+        say!("weights  {report}");
     }
     let model = match &options.init_from {
         Some(path) => init_from(model, path)?,
@@ -227,9 +227,9 @@ fn sinks<P: Paper>(plan: &Plan<P>, run: &RunFolder, state: &State, resumed: bool
     sinks.push(Progress::stderr(progress::Plan {
         name: plan.recipe.name.clone(),
         steps,
-        epochs: plan.train.epochs,
-        from_step: state.step,
-        ..progress::Plan::default()
+        epochs: plan.train.epochs as f64,
+        start: state.step,
+        every: std::time::Duration::from_secs(10),
     }));
     Ok(sinks)
 }

@@ -10,12 +10,13 @@ use crate::data::{self, Table};
 use crate::device::Device;
 use crate::papers::registry::{self, ROOMS, Visitor};
 use crate::papers::{Facts, Paper};
-use crate::recipe::Recipe;
-use crate::recipe::paper::PaperSection;
+use crate::recipe::{self, Recipe};
+use crate::recipe::PaperSection;
 use crate::train::optim::OptimizerSection;
 use crate::train::retrieval::{EvalSection, Task};
 use crate::train::schedule::ScheduleSection;
 use crate::train::settings::TrainSection;
+use schemars::{Schema, schema_for};
 use std::sync::Arc;
 
 /// Everything that a recipe says, checked.
@@ -179,9 +180,34 @@ impl<P: Paper> Session<P> {
     }
 }
 
+/// Every section that a recipe may have, with its schema.
+pub fn schemas() -> Vec<(&'static str, Schema)> {
+    struct Sections;
+    impl Visitor for Sections {
+        type Output = Vec<(&'static str, Schema)>;
+        fn visit<P: Paper>(self) -> Self::Output {
+            P::sections()
+        }
+    }
+    let mut all = vec![recipe::schema::paper(), ("data", schema_for!(DataSection))];
+    for room in ROOMS {
+        all.extend(registry::visit(room, Sections).unwrap_or_default());
+    }
+    all.extend([
+        ("optimizer", schema_for!(OptimizerSection)),
+        ("schedule", schema_for!(ScheduleSection)),
+        ("train", schema_for!(TrainSection)),
+        ("eval", schema_for!(EvalSection)),
+    ]);
+    all
+}
+
 /// Does the work for the room that the recipe names.
 pub fn for_room<V: Visitor<Output = crate::Result<T>>, T>(recipe: &Recipe, visitor: V) -> crate::Result<T> {
-    let room = recipe.get("paper.room").and_then(|node| node.as_str()).unwrap_or_default().to_string();
+    let room = match recipe.get("paper.room").map(|node| &node.value) {
+        Some(recipe::tree::Value::String(room)) => room.clone(),
+        _ => String::new(),
+    };
     registry::visit(&room, visitor).unwrap_or_else(|| {
         let mut reader = recipe.reader();
         let _: Option<PaperSection> = reader.section_required("paper");

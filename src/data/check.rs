@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub use decode::{MAX_BYTES, MAX_PIXELS, MAX_SIDE};
 pub use report::{Finding, Kind, Report, Severity};
 
 use crate::data::table::{ImageRef, Table};

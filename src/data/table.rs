@@ -418,29 +418,38 @@ impl Summary {
     }
 }
 
+/// `1 image`, `2 images`.
+pub(crate) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}: {} images of {} classes ({} a class)",
-            self.name, self.items, self.classes, self.images_per_class
+            "{}: {} of {} ({} a class)",
+            self.name,
+            counted(self.items, "image", "images"),
+            counted(self.classes, "class", "classes"),
+            self.images_per_class
         )?;
         for split in &self.splits {
             write!(
                 f,
-                "  {:<5} {} images of {} classes ({} a class)",
+                "  {:<5} {} of {} ({} a class)",
                 split.split.name(),
-                split.items,
-                split.classes,
+                counted(split.items, "image", "images"),
+                counted(split.classes, "class", "classes"),
                 split.images_per_class
             )?;
             if split.queries + split.gallery > 0 {
-                write!(f, "; {} queries, {} in the gallery", split.queries, split.gallery)?;
+                let queries = counted(split.queries, "query", "queries");
+                write!(f, "; {queries}, {} in the gallery", split.gallery)?;
             }
             writeln!(f)?;
         }
         if self.cameras > 0 {
-            writeln!(f, "  {} cameras", self.cameras)?;
+            writeln!(f, "  {}", counted(self.cameras, "camera", "cameras"))?;
         }
         if !self.domains.is_empty() {
             writeln!(f, "  domains: {}", self.domains.join(", "))?;
@@ -454,7 +463,8 @@ impl fmt::Display for Summary {
                 .map(|(name, n)| format!("{name} {n}"))
                 .collect();
             let more = if largest.len() > 6 { ", …" } else { "" };
-            writeln!(f, "  {} categories: {}{more}", largest.len(), named.join(", "))?;
+            let count = counted(largest.len(), "category", "categories");
+            writeln!(f, "  {count}: {}{more}", named.join(", "))?;
         }
         for note in &self.notes {
             writeln!(f, "  note: {note}")?;
@@ -541,7 +551,7 @@ pub(crate) mod tests {
             "{text}"
         );
         assert!(
-            text.contains("test  2 images of 1 classes (2 a class); 1 queries, 1 in the gallery"),
+            text.contains("test  2 images of 1 class (2 a class); 1 query, 1 in the gallery"),
             "{text}"
         );
     }

@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        let x = normals(5, 24);
+        let x = normals(6, 24);
         let real = [true, true, true, true, true, false, true, true, true];
         for margin in [Margin::Hard(1.0), Margin::Soft] {
             for (anchors, squared) in [

@@ -8,7 +8,12 @@ macro_rules! recipes {
 }
 
 /// `(name, text)` of every built-in recipe, by name. A test holds this list to the folder's content.
-pub const ALL: &[(&str, &str)] = recipes![];
+pub const ALL: &[(&str, &str)] = recipes![
+    "ctl-dukemtmc",
+    "ctl-market1501",
+    "fashion-reid-market1501",
+    "quickstart",
+];
 
 #[cfg(test)]
 mod tests {

@@ -86,6 +86,13 @@ impl Reader<'_> {
         self.known.entry(name.to_owned()).or_default();
     }
 
+    /// Lets every section pass that nobody asked for: for verbs which read a part of a recipe.
+    pub fn skip_rest(&mut self) {
+        for entry in &self.recipe.table.entries {
+            self.known.entry(entry.key.clone()).or_default();
+        }
+    }
+
     /// Refuses the value at a dotted path (`loss.margin`, `data.train[1].size`). Where the recipe does not write it, the
     /// fault points at the nearest table around it.
     pub fn refuse(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {

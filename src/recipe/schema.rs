@@ -6,20 +6,20 @@ use serde_json::{Value as Json, json};
 use super::SECTIONS;
 use super::paper::PaperSection;
 
-/// Every section and the schema of its type. A section that differs from paper to paper occurs once for each type.
-pub fn sections() -> Vec<(&'static str, Schema)> {
-    vec![(
-        "paper",
-        SchemaGenerator::default().into_root_schema_for::<PaperSection>(),
-    )]
+/// Sections with the schemas of their types. A section that differs from paper to paper occurs once for each type.
+pub type Sections = [(&'static str, Schema)];
+
+/// The section that every recipe has whatever it trains.
+pub fn paper() -> (&'static str, Schema) {
+    ("paper", SchemaGenerator::default().into_root_schema_for::<PaperSection>())
 }
 
 /// The schema of one section, or `None` where there is no such section.
-pub fn section(name: &str) -> Option<Json> {
-    let mut schemas: Vec<Json> = sections()
-        .into_iter()
+pub fn section(sections: &Sections, name: &str) -> Option<Json> {
+    let mut schemas: Vec<Json> = sections
+        .iter()
         .filter(|(section, _)| *section == name)
-        .map(|(_, schema)| schema.to_value())
+        .map(|(_, schema)| schema.as_value().clone())
         .collect();
     match schemas.len() {
         0 => None,
@@ -37,7 +37,7 @@ pub fn section(name: &str) -> Option<Json> {
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// The schema of a whole recipe file.
-pub fn whole() -> Json {
+pub fn whole(sections: &Sections) -> Json {
     let mut whole = json!({
         "$schema": DRAFT,
         "title": "recipe",
@@ -57,9 +57,9 @@ pub fn whole() -> Json {
         "$defs": {},
     });
     let mut names: Vec<&str> = Vec::new();
-    for (name, _) in sections() {
-        if !names.contains(&name) {
-            names.push(name);
+    for (name, _) in sections {
+        if !names.contains(name) {
+            names.push(*name);
         }
     }
     names.sort_by_key(|name| {
@@ -69,7 +69,7 @@ pub fn whole() -> Json {
             .unwrap_or(SECTIONS.len())
     });
     for name in names {
-        if let Some(schema) = section(name) {
+        if let Some(schema) = section(sections, name) {
             place(&mut whole, "/properties", name.to_owned(), schema);
         }
     }
@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let whole = whole();
+        let sections = [paper()];
+        let whole = whole(&sections);
         let mut found = Vec::new();
         references(&whole, &mut found);
         assert!(
@@ -144,6 +145,6 @@ mod tests {
             whole.pointer("/$defs/paper/properties/year/maximum"),
             Some(&json!(2200))
         );
-        assert!(section("paper").is_some() && section("nothing").is_none());
+        assert!(section(&sections, "paper").is_some() && section(&sections, "nothing").is_none());
     }
 }

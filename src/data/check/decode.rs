@@ -10,14 +10,11 @@ use image::{ImageDecoder, ImageFormat, ImageReader, RgbImage, imageops};
 
 use super::Image;
 use super::report::Kind;
+use crate::data::image::{DecodeOptions, ImageError, Limits, decode};
 use crate::data::table::{ImageRef, Table};
 
-/// The longest side that is decoded.
-pub const MAX_SIDE: u32 = 16_384;
-/// The most pixels that are decoded.
-pub const MAX_PIXELS: u64 = 200_000_000;
-/// The largest file that is read, and the most memory that a decoder may take beyond its pixels.
-pub const MAX_BYTES: u64 = 1 << 30;
+/// The largest file that is read.
+const MAX_FILE: u64 = 1 << 30;
 /// How much of a file a fast check reads: enough for the header, even behind an EXIF block with a thumbnail.
 const HEAD: u64 = 256 << 10;
 
@@ -45,23 +42,20 @@ pub(super) fn examine(table: &Table, image: &Image, fast: bool) -> Seen {
         return seen;
     };
     let name = table.image_name(&table.items[first]).into_owned();
-    let bytes = match load(image.source, fast) {
-        Ok(bytes) => bytes,
+    let mut opened =
+        load(image.source, if fast { HEAD } else { MAX_FILE }).and_then(|bytes| open(&bytes, fast));
+    if fast && matches!(opened, Err((Kind::Broken, _))) {
+        // Some formats keep their header at the end of the file.
+        opened = load(image.source, MAX_FILE).and_then(|bytes| open(&bytes, fast));
+    }
+    let opened = match opened {
+        Ok(opened) => opened,
         Err((kind, message)) => {
-            seen.faults.push((kind, format!("{name}{message}")));
+            let separator = if message.is_empty() { "" } else { ": " };
+            seen.faults.push((kind, format!("{name}{separator}{message}")));
             return seen;
         }
     };
-    // Decoders are fed with bytes that anyone may have written: a panic in one is a broken image, not the end of the check.
-    let result = catch_unwind(AssertUnwindSafe(|| open(&bytes, fast)));
-    let opened =
-        match result.unwrap_or_else(|_| Err((Kind::Broken, "the decoder stopped unexpectedly".into()))) {
-            Ok(opened) => opened,
-            Err((kind, message)) => {
-                seen.faults.push((kind, format!("{name}: {message}")));
-                return seen;
-            }
-        };
     if let Some(stated) = extension_format(&name)
         && stated != opened.format
     {
@@ -103,29 +97,29 @@ pub(super) fn examine(table: &Table, image: &Image, fast: bool) -> Seen {
     seen
 }
 
-fn load(source: &ImageRef, fast: bool) -> Result<Bytes, (Kind, String)> {
+/// The first bytes of an image, or (what is wrong, in which words).
+fn load(source: &ImageRef, limit: u64) -> Result<Bytes, (Kind, String)> {
     let bytes = match source {
         ImageRef::Memory { bytes, .. } => bytes.clone(),
         ImageRef::File(path) => {
             let missing = |error: std::io::Error| match error.kind() {
                 std::io::ErrorKind::NotFound => (Kind::Missing, String::new()),
-                _ => (Kind::Missing, format!(": {error}")),
+                _ => (Kind::Missing, error.to_string()),
             };
-            let file = fs::File::open(path).map_err(missing)?;
-            let about = file.metadata().map_err(missing)?;
+            // Before it is opened: a pipe would be waited for.
+            let about = fs::metadata(path).map_err(missing)?;
             if !about.is_file() {
-                return Err((Kind::Missing, ": is not a file".into()));
+                return Err((Kind::Missing, "is not a file".into()));
             }
-            if about.len() > MAX_BYTES {
+            if about.len() > MAX_FILE {
                 return Err((
                     Kind::TooLarge,
-                    format!(": {} bytes; the limit is {MAX_BYTES}", about.len()),
+                    format!("{} bytes; the limit is {MAX_FILE}", about.len()),
                 ));
             }
             let mut bytes = Vec::new();
-            file.take(if fast { HEAD } else { MAX_BYTES })
-                .read_to_end(&mut bytes)
-                .map_err(missing)?;
+            let file = fs::File::open(path).map_err(missing)?;
+            file.take(limit).read_to_end(&mut bytes).map_err(missing)?;
             bytes.into()
         }
     };
@@ -142,27 +136,48 @@ struct Opened {
     pixels: Option<RgbImage>,
 }
 
+/// The header, and unless `fast` the pixels as training decodes them. Bytes are not trusted: a panic in a decoder is a broken
+/// image, not the end of the check.
 fn open(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
-    let broken = |error: image::ImageError| match error {
-        image::ImageError::Limits(error) => (Kind::TooLarge, error.to_string()),
-        error => (Kind::Broken, error.to_string()),
-    };
+    let header = catch_unwind(AssertUnwindSafe(|| header(bytes)));
+    let mut opened =
+        header.unwrap_or_else(|_| Err((Kind::Broken, "the decoder stopped unexpectedly".into())))?;
+    if !fast {
+        let options = DecodeOptions {
+            exif: false,
+            limits: Limits::default(),
+        };
+        let picture = decode(bytes, "", None, &options).map_err(|error| match error {
+            ImageError::TooLarge { limit, .. } => {
+                (Kind::TooLarge, format!("it is past the limit of {limit}"))
+            }
+            ImageError::Broken { detail, .. } | ImageError::UnknownFormat { detail, .. } => {
+                (Kind::Broken, detail)
+            }
+            other => (Kind::Broken, other.to_string()),
+        })?;
+        let (width, height) = (picture.width as u32, picture.height as u32);
+        opened.pixels = RgbImage::from_raw(width, height, picture.pixels);
+    }
+    Ok(opened)
+}
+
+fn header(bytes: &[u8]) -> Result<Opened, (Kind, String)> {
+    let broken = |error: image::ImageError| (Kind::Broken, error.to_string());
+    let limits = Limits::default();
     let format = image::guess_format(bytes).map_err(|_| (Kind::Broken, unknown(bytes)))?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut limits = image::Limits::no_limits();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_BYTES);
-    // The sides are compared below, with words that say how large they are.
-    reader.limits({
-        let mut memory_only = limits.clone();
-        (memory_only.max_image_width, memory_only.max_image_height) = (None, None);
-        memory_only
-    });
-    let decoder = reader.into_decoder().map_err(broken)?;
-    let (width, height) = decoder.dimensions();
-    if limits.check_dimensions(width, height).is_err() || u64::from(width) * u64::from(height) > MAX_PIXELS {
-        let limit = format!("{MAX_SIDE} a side and {} million in all", MAX_PIXELS / 1_000_000);
+    // The size is compared below, with words that say how large it is.
+    let mut memory = image::Limits::no_limits();
+    memory.max_alloc = Some(limits.max_bytes);
+    reader.limits(memory);
+    let (width, height) = reader.into_decoder().map_err(broken)?.dimensions();
+    if width.max(height) > limits.max_side || u64::from(width) * u64::from(height) > limits.max_pixels {
+        let limit = format!(
+            "{} a side and {} million in all",
+            limits.max_side,
+            limits.max_pixels / 1_000_000
+        );
         return Err((
             Kind::TooLarge,
             format!("{width} x {height} pixels; the limit is {limit}"),
@@ -171,48 +186,12 @@ fn open(bytes: &[u8], fast: bool) -> Result<Opened, (Kind, String)> {
     if width == 0 || height == 0 {
         return Err((Kind::Broken, format!("it is {width} x {height} pixels")));
     }
-    if fast {
-        return Ok(Opened {
-            format,
-            width,
-            height,
-            pixels: None,
-        });
-    }
-    if decoder.total_bytes() > MAX_BYTES {
-        return Err((
-            Kind::TooLarge,
-            format!(
-                "its pixels take {} bytes; the limit is {MAX_BYTES}",
-                decoder.total_bytes()
-            ),
-        ));
-    }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        // The decoder would paint what is missing grey and say nothing.
-        return Err((
-            Kind::Broken,
-            "the file is cut short: a JPEG ends with an end-of-image marker".into(),
-        ));
-    }
-    let pixels = image::DynamicImage::from_decoder(decoder)
-        .map_err(broken)?
-        .into_rgb8();
     Ok(Opened {
         format,
         width,
         height,
-        pixels: Some(pixels),
+        pixels: None,
     })
-}
-
-/// Whether an end-of-image marker follows the start of the last scan. (Thumbnails have theirs before it.)
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xFF, marker]);
-    match (last(0xDA), last(0xD9)) {
-        (Some(scan), Some(end)) => end > scan,
-        _ => false,
-    }
 }
 
 fn unknown(bytes: &[u8]) -> String {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::data::table::{Summary, Table};
+use crate::data::table::{Summary, Table, counted};
 
 /// Lines of one kind that people are shown.
 const SHOWN: usize = 10;
@@ -115,7 +115,7 @@ impl Kind {
             Kind::BoxBeyondEdge => ("box reaches beyond its image", "boxes reach beyond their images"),
             Kind::NotAllCompared => ("comparison was cut short", "comparisons were cut short"),
         };
-        format!("{count} {}", if count == 1 { one } else { many })
+        counted(count, one, many)
     }
 
     /// What to do.
@@ -256,14 +256,9 @@ impl fmt::Display for Report {
         } else {
             "looked at (headers only)"
         };
-        let plural =
-            |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-        write!(
-            f,
-            "\n{} {how}: {}, {}",
-            plural(self.images, "image"),
-            plural(self.errors, "error"),
-            plural(self.notes, "note")
-        )
+        let images = counted(self.images, "image", "images");
+        let errors = counted(self.errors, "error", "errors");
+        let notes = counted(self.notes, "note", "notes");
+        write!(f, "\n{images} {how}: {errors}, {notes}")
     }
 }

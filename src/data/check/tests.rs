@@ -117,7 +117,7 @@ fn every_bad_image_is_named() {
     let broken = of(&report, Kind::Broken);
     assert_eq!(broken.len(), 4, "{broken:?}");
     for (text, part) in broken.iter().zip([
-        "cut.jpg: the file is cut short",
+        "cut.jpg: the JPEG ends before its end-of-image marker",
         "cut.png: ",
         "text.jpg: it is a web page",
         "noise.jpg: its format is not known (it starts with 07 07",
@@ -369,4 +369,23 @@ fn long_lists_are_shown_in_part_and_json_has_them() {
     assert_eq!(json["findings"][0]["severity"], "error");
     assert_eq!(json["findings"][0]["items"].as_array().unwrap().len(), 15);
     assert_eq!(json["data"]["items"], 15);
+}
+
+#[test]
+fn a_fast_check_reads_headers_that_stand_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = encoded(&picture(1, 400, 300), ImageFormat::Tiff);
+    // Where the directory of a TIFF is: beyond the part that a fast check reads first.
+    assert!(u32::from_le_bytes(bytes[4..8].try_into().unwrap()) > 256 << 10);
+    fs::write(folder.path().join("a.tif"), bytes).unwrap();
+    let rows = vec![
+        row(folder.path(), "a.tif", "a", Train),
+        row(folder.path(), "a.tif", "a", Train),
+    ];
+    let options = CheckOptions {
+        fast: true,
+        ..Default::default()
+    };
+    let report = check(&Table::new("t", Some(folder.path()), rows), &options);
+    assert_eq!((report.images, report.errors), (1, 0), "{report}");
 }

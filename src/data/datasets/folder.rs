@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::listing::{list, note_unread, require_folder};
 use crate::data::error::DataError;
-use crate::data::table::{ImageRef, Item, Split, Table};
+use crate::data::table::{ImageRef, Item, Split, Table, counted};
 
 /// How an image folder is divided.
 #[derive(Clone, Debug, Default)]
@@ -115,32 +115,17 @@ pub fn read(root: &Path, options: &FolderOptions) -> Result<Table, DataError> {
     let mut table = Table::new(name, Some(root), items);
     table.notes.extend(note_unread(root, &unread));
     if !empty.is_empty() {
-        table.notes.push(format!(
-            "{} hold no image: {}",
-            folders(empty.len()),
-            first(&empty)
-        ));
+        let folders = counted(empty.len(), "folder holds", "folders hold");
+        table.notes.push(format!("{folders} no image: {}", first(&empty)));
     }
     let single = single_image_classes(&table);
     if !single.is_empty() {
-        let count = if single.len() == 1 {
-            "1 class has".into()
-        } else {
-            format!("{} classes have", single.len())
-        };
+        let classes = counted(single.len(), "class has", "classes have");
         table
             .notes
-            .push(format!("{count} a single image: {}", first(&single)));
+            .push(format!("{classes} a single image: {}", first(&single)));
     }
     Ok(table)
-}
-
-fn folders(count: usize) -> String {
-    if count == 1 {
-        "1 folder".into()
-    } else {
-        format!("{count} folders")
-    }
 }
 
 fn first(names: &[String]) -> String {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::data::table::counted;
 use crate::files::FileError;
 
 /// Extensions of the formats that are decoded.
@@ -68,15 +69,11 @@ impl Listing {
         if self.folders.len() > 8 {
             found.push(format!("{} more folders", self.folders.len() - 8));
         }
-        match self.images.len() {
-            0 => {}
-            1 => found.push("1 image".into()),
-            n => found.push(format!("{n} images")),
+        if !self.images.is_empty() {
+            found.push(counted(self.images.len(), "image", "images"));
         }
-        match self.others.len() {
-            0 => {}
-            1 => found.push("1 other file".into()),
-            n => found.push(format!("{n} other files")),
+        if !self.others.is_empty() {
+            found.push(counted(self.others.len(), "other file", "other files"));
         }
         found
     }
@@ -96,11 +93,11 @@ pub(super) fn note_unread(root: &Path, unread: &[PathBuf]) -> Option<String> {
     });
     let names: Vec<String> = names.collect();
     let more = if unread.len() > 5 { ", …" } else { "" };
-    let what = if unread.len() == 1 {
-        "1 entry that is no image was".into()
-    } else {
-        format!("{} entries that are no images were", unread.len())
-    };
+    let what = counted(
+        unread.len(),
+        "entry that is no image was",
+        "entries that are no images were",
+    );
     Some(format!("{what} not read: {}{more}", names.join(", ")))
 }
 

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::listing::{list, note_unread, require_folder};
 use crate::data::error::{DataError, Problem, Problems};
-use crate::data::table::{ImageRef, Item, Split, Table};
+use crate::data::table::{ImageRef, Item, Split, Table, counted};
 
 /// What differs between the sets.
 pub(super) struct Rules {
@@ -109,9 +109,12 @@ pub(super) fn read(root: &Path, rules: &Rules) -> Result<Table, DataError> {
     problems.into_result(root)?;
     let mut table = Table::new(rules.dataset, Some(root), items);
     if junk > 0 {
-        table.notes.push(format!(
-            "{junk} junk detections (identity -1) were dropped, as the protocol says"
-        ));
+        let junk = counted(
+            junk,
+            "junk detection (identity -1) was",
+            "junk detections (identity -1) were",
+        );
+        table.notes.push(format!("{junk} dropped, as the protocol says"));
     }
     let distractors = table
         .items
@@ -119,9 +122,14 @@ pub(super) fn read(root: &Path, rules: &Rules) -> Result<Table, DataError> {
         .filter(|item| rules.junk && item.label == "0000")
         .count();
     if distractors > 0 {
-        table.notes.push(format!(
-            "{distractors} gallery images are distractors (identity 0000): no query has them"
-        ));
+        let distractors = counted(
+            distractors,
+            "gallery image is a distractor",
+            "gallery images are distractors",
+        );
+        table
+            .notes
+            .push(format!("{distractors} (identity 0000): no query has it"));
     }
     table.notes.extend(note_unread(root, &unread));
     Ok(table)

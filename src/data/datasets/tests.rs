@@ -64,7 +64,7 @@ fn market_drops_junk_and_keeps_distractors() {
         table.notes,
         [
             "2 junk detections (identity -1) were dropped, as the protocol says",
-            "1 gallery images are distractors (identity 0000): no query has them",
+            "1 gallery image is a distractor (identity 0000): no query has it",
         ]
     );
 }

@@ -2,7 +2,8 @@
 //!
 //! - The format is told by the content, never by the file's name.
 //! - Size limits are checked on the header, before memory for pixels is taken.
-//! - Palettes are looked up, grey is copied to the three channels, 16-bit samples keep their high byte. **Alpha is dropped,
+//! - Palettes are looked up, grey is copied to the three channels, 16-bit samples keep their high byte (for 16-bit
+//!   grey Pillow cuts off at 255 instead, which leaves a white picture). **Alpha is dropped,
 //!   not blended**: a transparent pixel shows the colour stored under it, as Pillow's `convert("RGB")` does.
 //! - CMYK and YCCK JPEGs become RGB by `(255 − ink)·(255 − black)/255`; no colour profile is applied.
 //! - EXIF orientation is *not* applied unless asked for: `PIL.Image.open` does not apply it either, and the published

@@ -135,3 +135,6 @@ pub enum ImageError {
         detail: String,
     },
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

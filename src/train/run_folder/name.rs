@@ -61,7 +61,7 @@ pub fn seconds(timestamp: &str) -> Option<u64> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
         return None;
     }
-    let leap = |y: u64| u64::from(y % 4 == 0 && (y % 100 != 0 || y % 400 == 0));
+    let leap = |y: u64| u64::from(y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400)));
     let years: u64 = (1970..year).map(|y| 365 + leap(y)).sum();
     let months: u64 = (1..month).map(|m| month_length(m, leap(year))).sum();
     Some(((years + months + day - 1) * 24 + hour) * 3600 + minute * 60 + second)

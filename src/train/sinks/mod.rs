@@ -114,7 +114,8 @@ pub trait Sink: Send {
     }
 
     /// Takes what the run was set to (a map; inner maps are flattened with dots) and the tags of the figures to judge it by,
-    /// such as `valid/recall@1`. Once, at the start of a run; not when it is resumed.
+    /// such as `valid/recall@1`. TensorBoard then shows these figures only, but takes the columns of settings from one run for all
+    /// runs of a folder; with no `metrics` it shows all settings of all runs, and every figure. Once, at the start of a run; not when it is resumed.
     fn hparams(&mut self, _settings: &serde_json::Value, _metrics: &[String]) -> Result<(), SinkError> {
         Ok(())
     }

@@ -194,10 +194,12 @@ impl Sink for TensorBoard {
 
     fn hparams(&mut self, settings: &Value, metrics: &[String]) -> Result<(), SinkError> {
         let settings = hparams::flatten(settings);
-        self.hparams_summary(
-            "_hparams_/experiment",
-            &hparams::experiment(&settings, metrics, now()),
-        )?;
+        // TensorBoard takes the table's columns from the first such message that it finds among the runs shown together, and without
+        // any from all runs.
+        if !metrics.is_empty() {
+            let columns = hparams::experiment(&settings, metrics, now());
+            self.hparams_summary("_hparams_/experiment", &columns)?;
+        }
         self.hparams_summary(
             "_hparams_/session_start_info",
             &hparams::session_start(&settings, now()),
@@ -312,9 +314,11 @@ mod tests {
         .unwrap();
         sink.finish(Outcome::Finished).unwrap();
         sink.scalars(&entry(EntrySplit::Train, 21, &[])).unwrap();
+        sink.hparams(&json!({"lr": 0.1}), &[]).unwrap();
 
         let events = events(sink.path());
-        assert_eq!(events.len(), 8);
+        assert_eq!(events.len(), 9);
+        assert_eq!(value(&events[8]).tag, "_hparams_/session_start_info");
         assert_eq!(events[0].get_file_version(), "brain.Event:2");
         assert_eq!((events[1].step, events[1].wall_time), (20, 1_700_000_000.5));
         let tags: Vec<&str> = events[1]

@@ -1,0 +1,8 @@
+//! Figures of reference implementations, from fixtures that `scripts/reference` makes.
+
+#[path = "parity/fixtures.rs"]
+mod fixtures;
+#[path = "parity/losses.rs"]
+mod losses;
+#[path = "parity/resnet.rs"]
+mod resnet;
