@@ -206,6 +206,8 @@ fn legacy(pickle: &[u8]) -> Vec<u8> {
 
 fn file(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join(name);
+    // Some file systems flush a file that is written over: thousands of these would take a while.
+    let _ = std::fs::remove_file(&path);
     std::fs::write(&path, bytes).unwrap();
     path
 }
