@@ -318,6 +318,61 @@ mod tests {
     }
 
     #[test]
+    fn intervals_are_those_of_lists_written_out() {
+        // Identities of 1, 2, … 7 queries, and skipped queries between them.
+        let identities: Vec<u32> = (1..8)
+            .flat_map(|identity| vec![identity; identity as usize])
+            .collect();
+        let mut ranks = ranks(
+            &identities
+                .iter()
+                .map(|identity| identity * 5 % 7)
+                .collect::<Vec<_>>(),
+        );
+        for skipped in [4, 11] {
+            ranks.queries[skipped] = None;
+        }
+        let resampling = Resampling {
+            resamples: 99,
+            seed: 4,
+        };
+        let metrics = [Metric::ReciprocalRank, Metric::MedianRank];
+        let found = figures(&ranks, &identities, &metrics, &resampling).unwrap();
+        for (metric, (_, found)) in metrics.iter().zip(&found.0) {
+            let mut samples: Vec<f64> = (0..99)
+                .map(|resample| {
+                    let mut stream = crate::random::stream(4, "bootstrap", &[resample]);
+                    let mut drawn: Vec<f64> = Vec::new();
+                    for _ in 0..7 {
+                        let identity = 1 + stream.below(7) as u32;
+                        let own = identities
+                            .iter()
+                            .zip(&ranks.queries)
+                            .filter(|(other, _)| **other == identity);
+                        drawn.extend(
+                            own.filter_map(|(_, query)| query.as_ref())
+                                .map(|query| metric.of(query)),
+                        );
+                    }
+                    match metric {
+                        Metric::MedianRank => position::median(&mut drawn),
+                        _ => drawn.iter().sum::<f64>() / drawn.len() as f64,
+                    }
+                })
+                .collect();
+            samples.sort_unstable_by(f64::total_cmp);
+            assert!(
+                (found.low - quantile(&samples, 0.025).unwrap()).abs() < 1e-12,
+                "{metric}"
+            );
+            assert!(
+                (found.high - quantile(&samples, 0.975).unwrap()).abs() < 1e-12,
+                "{metric}"
+            );
+        }
+    }
+
+    #[test]
     fn the_seed_decides_alone() {
         let first: Vec<u32> = (0..60).map(|query| query % 7).collect();
         let identities: Vec<u32> = (0..60).map(|query| query / 3).collect();
