@@ -6,7 +6,7 @@ Needs torch and torchvision (measured with 2.15.0 and 0.29.2). Prints one JSON o
 backward, Adam; the input is on hand) as median, least and greatest of `--steps` steps after two that are not counted. Images are random,
 4 of each identity; weights are random; 751 identities in the classifier. Quiet the machine first: `load` is its load average before.
 `cpu` is the median of the processor time that a step used, over all threads, divided by their number: about `ms` on a quiet machine,
-and less where others had the processors in between.
+and less where others had the processors in between (set OMP_WAIT_POLICY=PASSIVE then, or waiting threads count as busy).
 """
 
 import argparse
