@@ -8,11 +8,9 @@ mod block;
 
 pub use block::Block;
 
-use crate::nn::{BatchNorm, BatchNormConfig, Conv2d, global_average};
+use crate::nn::{BatchNorm, BatchNormConfig, Conv2d, global_average, max_pool};
 use block::conv;
 use burn::module::Module;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -224,12 +222,7 @@ impl ResNet {
             false => self.bn1.forward(x),
         };
         if !self.config.small_stem {
-            x = max_pool2d(
-                x,
-                MaxPoolOptions::new([3, 3])
-                    .with_stride([2, 2])
-                    .with_padding([1, 1]),
-            );
+            x = max_pool(x, [3, 3], [2, 2], [1, 1]);
         }
         [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
             .into_iter()

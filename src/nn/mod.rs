@@ -5,7 +5,7 @@
 pub mod batch_norm;
 pub mod bnneck;
 pub mod conv;
-mod host;
+pub(crate) mod host;
 pub mod ibn;
 pub mod identity_head;
 pub mod init;
@@ -19,4 +19,4 @@ pub use ibn::{Ibn, IbnConfig, Norm};
 pub use identity_head::{IdentityHead, IdentityHeadConfig};
 pub use init::{Draw, ParamInfo, initialise};
 pub use instance_norm::{InstanceNorm, InstanceNormConfig};
-pub use pool::{Gem, GemConfig, global_average};
+pub use pool::{Gem, GemConfig, global_average, max_pool};

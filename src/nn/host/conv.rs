@@ -2,7 +2,7 @@
 
 use super::fold::{Tile, Window};
 use super::product::{Matrix, product};
-use super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values};
+use super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values, written};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::ops::{Backward, Ops};
@@ -106,9 +106,8 @@ fn tile_columns(depth: usize) -> usize {
 fn convolve(window: &Window, output: usize, x: &[f32], kernel: Matrix) -> Vec<f32> {
     let depth = window.channels * window.area();
     let (positions, pixels) = (window.positions(), window.pixels());
-    let mut y = vec![0.0; window.batch * output * positions];
-    let to = Shared(y.as_mut_ptr());
-    window.tiles(tile_columns(depth)).par_iter().for_each(|tile| {
+    let tiles = window.tiles(tile_columns(depth));
+    let one = |to: Shared, tile: &Tile| {
         let count = tile.columns(window);
         let single = tile.images.len() == 1;
         let direct = single && window.is_pointwise();
@@ -139,12 +138,15 @@ fn convolve(window: &Window, output: usize, x: &[f32], kernel: Matrix) -> Vec<f3
                     let from = &result[channel * count + index * positions..][..positions];
                     let at = to.at((image * output + channel) * positions);
                     // SAFETY: inside of `y`, and no other tile has these images.
-                    unsafe { std::slice::from_raw_parts_mut(at, positions) }.copy_from_slice(from);
+                    unsafe { at.copy_from_nonoverlapping(from.as_ptr(), positions) };
                 }
             }
         });
-    });
-    y
+    };
+    written(window.batch * output * positions, |y| {
+        let to = Shared(y.as_mut_ptr().cast());
+        tiles.par_iter().for_each(|tile| one(to, tile));
+    })
 }
 
 /// A tile of a map `[batch, output, positions]` as a matrix `[output, columns]`; gathered in `buffer` if it has several images.

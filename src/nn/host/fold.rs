@@ -114,6 +114,16 @@ impl Window {
         (at < self.image[0]).then_some(at)
     }
 
+    /// The rows and columns of the image in the window at a place of the map.
+    pub fn extent(&self, at: [usize; 2]) -> [Range<usize>; 2] {
+        [0, 1].map(|axis| {
+            let start = at[axis] * self.stride[axis];
+            let end = (start + self.kernel[axis]).saturating_sub(self.padding[axis]);
+            let end = end.min(self.image[axis]);
+            start.saturating_sub(self.padding[axis]).min(end)..end
+        })
+    }
+
     /// Columns of the product, row-major `[channels of the range · kernel area, columns of the tile]`, from a batch of images
     /// `[batch, channels, height, width]`.
     pub fn unfold(&self, x: &[f32], tile: &Tile, channels: Range<usize>, columns: &mut [f32]) {

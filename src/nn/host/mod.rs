@@ -12,6 +12,7 @@
 pub mod conv;
 mod fold;
 pub mod norm;
+pub mod pool;
 mod product;
 
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -20,6 +21,7 @@ use burn::backend::autodiff::ops::{Backward, NodeGuard, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::{Autodiff, BackendTypes, Flex};
 use burn::tensor::{DType, Tensor, TensorData};
+use std::mem::MaybeUninit;
 
 /// A tensor of the CPU backend in the graph.
 type Tracked = <Autodiff<Flex> as BackendTypes>::FloatTensorPrimitive;
@@ -65,12 +67,12 @@ fn plain<const D: usize>(x: FlexTensor) -> Tensor<D> {
 }
 
 /// The tensor in row-major order, so that [`values`] can be read.
-fn dense(x: FlexTensor) -> FlexTensor {
+pub(crate) fn dense(x: FlexTensor) -> FlexTensor {
     if x.is_contiguous() { x } else { x.to_contiguous() }
 }
 
 /// The elements of a [`dense`] tensor.
-fn values(x: &FlexTensor) -> &[f32] {
+pub(crate) fn values(x: &FlexTensor) -> &[f32] {
     let count = x.layout().num_elements();
     let start = x.layout().start_offset();
     &x.storage::<f32>()[start..start + count]
@@ -79,6 +81,15 @@ fn values(x: &FlexTensor) -> &[f32] {
 /// A tensor from its elements in row-major order.
 fn tensor<const N: usize>(values: Vec<f32>, shape: [usize; N]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// A vector of that many elements, all of which `write` writes: nothing is zeroed first.
+fn written(count: usize, write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut values = Vec::with_capacity(count);
+    write(&mut values.spare_capacity_mut()[..count]);
+    // SAFETY: the capacity is there, and callers write every element (f32 has no invalid bits, and no drop).
+    unsafe { values.set_len(count) };
+    values
 }
 
 /// A value that tasks write to in places which never overlap.

@@ -1,12 +1,13 @@
 //! Batch normalisation, with the addition and the ReLU that follow it in a residual block, in three passes over the memory.
 
-use super::{Gradients, Place, dense, enter, place, plain, tensor, tracked, values};
+use super::{Gradients, Place, dense, enter, place, plain, tensor, tracked, values, written};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
+use std::mem::MaybeUninit;
 
 /// A normalised batch and what it was normalised by.
 pub struct Normalised<const D: usize> {
@@ -183,26 +184,37 @@ impl Affine {
     }
 }
 
-/// The sum of `f` over the indices in eight interleaved sums, which one instruction can hold.
+/// Sums over the elements of planes of one length of what `f` makes of them, in sixteen interleaved sums each, which a few
+/// instructions can hold, and in blocks, which bound the rounding error.
 #[inline(always)]
-fn sum(count: usize, f: impl Fn(usize) -> f32) -> f64 {
-    const LANES: usize = 8;
-    let mut total = 0.0;
-    // Blocks bound the length of a sum in f32, hence its rounding error.
-    for start in (0..count).step_by(4096) {
-        let end = (start + 4096).min(count);
-        let mut lanes = [0.0f32; LANES];
-        let mut i = start;
-        while i + LANES <= end {
-            for (lane, sum) in lanes.iter_mut().enumerate() {
-                *sum += f(i + lane);
+fn sums<const N: usize, const M: usize>(planes: [&[f32]; N], f: impl Fn([f32; N]) -> [f32; M]) -> [f64; M] {
+    const LANES: usize = 16;
+    const BLOCK: usize = 4096;
+    let mut totals = [0.0f64; M];
+    let count = planes.iter().map(|plane| plane.len()).min().unwrap_or(0);
+    for start in (0..count).step_by(BLOCK) {
+        let block = planes.map(|plane| &plane[start..(start + BLOCK).min(count)]);
+        let whole = block[0].len() / LANES * LANES;
+        let mut lanes = [[0.0f32; LANES]; M];
+        for i in (0..whole).step_by(LANES) {
+            let rows = block.map(|plane| &plane[i..i + LANES]);
+            for lane in 0..LANES {
+                let terms = f(rows.map(|row| row[lane]));
+                for (sum, term) in lanes.iter_mut().zip(terms) {
+                    sum[lane] += term;
+                }
             }
-            i += LANES;
         }
-        total += lanes.iter().map(|v| f64::from(*v)).sum::<f64>();
-        total += (i..end).map(|i| f64::from(f(i))).sum::<f64>();
+        for (total, lanes) in totals.iter_mut().zip(lanes) {
+            *total += lanes.iter().map(|v| f64::from(*v)).sum::<f64>();
+        }
+        for i in whole..block[0].len() {
+            for (total, term) in totals.iter_mut().zip(f(block.map(|plane| plane[i]))) {
+                *total += f64::from(term);
+            }
+        }
     }
-    total
+    totals
 }
 
 /// Mean and biased variance per channel, in two passes: no difference of large squares.
@@ -212,15 +224,10 @@ fn statistics(shape: Shape, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
         .into_par_iter()
         .map(|channel| {
             let planes = || (0..shape.batch).map(|image| &x[shape.plane(image, channel)]);
-            let mean = planes().map(|plane| sum(plane.len(), |i| plane[i])).sum::<f64>() / count;
+            let mean = planes().map(|plane| sums([plane], |[x]| [x])[0]).sum::<f64>() / count;
             let centre = mean as f32;
             let squares: f64 = planes()
-                .map(|plane| {
-                    sum(plane.len(), |i| {
-                        let d = plane[i] - centre;
-                        d * d
-                    })
-                })
+                .map(|plane| sums([plane], |[x]| [(x - centre) * (x - centre)])[0])
                 .sum();
             (centre, (squares / count) as f32)
         })
@@ -233,39 +240,41 @@ fn planes_per_task(shape: Shape) -> usize {
 }
 
 fn apply(shape: Shape, x: &[f32], affine: &Affine, add: Option<&[f32]>, relu: bool) -> Vec<f32> {
-    let mut y = vec![0.0; x.len()];
-    y.par_chunks_mut(shape.positions)
-        .with_min_len(planes_per_task(shape))
-        .enumerate()
-        .for_each(|(plane, y)| {
-            let (scale, shift) = (
-                affine.scale[plane % shape.channels],
-                affine.shift[plane % shape.channels],
-            );
-            let range = plane * shape.positions..(plane + 1) * shape.positions;
-            let x = &x[range.clone()];
-            match (add, relu) {
-                (None, false) => y.iter_mut().zip(x).for_each(|(y, x)| *y = x * scale + shift),
-                (None, true) => y
-                    .iter_mut()
-                    .zip(x)
-                    .for_each(|(y, x)| *y = rectified(x * scale + shift)),
-                (Some(add), _) => {
-                    let both = x.iter().zip(&add[range]);
-                    match relu {
-                        true => y
-                            .iter_mut()
-                            .zip(both)
-                            .for_each(|(y, (x, a))| *y = rectified(x * scale + shift + a)),
-                        false => y
-                            .iter_mut()
-                            .zip(both)
-                            .for_each(|(y, (x, a))| *y = x * scale + shift + a),
-                    }
-                }
-            }
-        });
-    y
+    fill(shape, |plane, y| {
+        let (scale, shift) = (
+            affine.scale[plane % shape.channels],
+            affine.shift[plane % shape.channels],
+        );
+        let range = plane * shape.positions..(plane + 1) * shape.positions;
+        let x = &x[range.clone()];
+        match (add.map(|add| &add[range]), relu) {
+            (None, false) => each(y, [x], |[x]| x * scale + shift),
+            (None, true) => each(y, [x], |[x]| rectified(x * scale + shift)),
+            (Some(add), false) => each(y, [x, add], |[x, add]| x * scale + shift + add),
+            (Some(add), true) => each(y, [x, add], |[x, add]| rectified(x * scale + shift + add)),
+        }
+    })
+}
+
+/// A tensor of that shape, each plane of which `write` fills.
+fn fill(shape: Shape, write: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync) -> Vec<f32> {
+    let count = shape.batch * shape.channels * shape.positions;
+    written(count, |values| {
+        values
+            .par_chunks_mut(shape.positions)
+            .with_min_len(planes_per_task(shape))
+            .enumerate()
+            .for_each(|(plane, values)| write(plane, values));
+    })
+}
+
+/// `to[i] = f([from[0][i], from[1][i], …])`; all have one length.
+#[inline(always)]
+fn each<const N: usize>(to: &mut [MaybeUninit<f32>], from: [&[f32]; N], f: impl Fn([f32; N]) -> f32) {
+    let from = from.map(|plane| &plane[..to.len()]);
+    for (i, to) in to.iter_mut().enumerate() {
+        to.write(f(from.map(|plane| plane[i])));
+    }
 }
 
 /// Negative values become 0, and what is no number stays so.
@@ -331,15 +340,12 @@ impl Backward<Flex, 4> for BatchNormAdd {
 fn masked(y: &FlexTensor, grad: &FlexTensor) -> FlexTensor {
     let dims = grad.layout().shape().to_vec();
     let (y, grad) = (values(y), values(grad));
-    let mut found = vec![0.0; grad.len()];
-    found
-        .par_chunks_mut(1 << 14)
-        .zip(y.par_chunks(1 << 14).zip(grad.par_chunks(1 << 14)))
-        .for_each(|(to, (y, grad))| {
-            for ((to, y), grad) in to.iter_mut().zip(y).zip(grad) {
-                *to = if *y > 0.0 { *grad } else { 0.0 };
-            }
-        });
+    let found = written(grad.len(), |found| {
+        found
+            .par_chunks_mut(1 << 14)
+            .zip(y.par_chunks(1 << 14).zip(grad.par_chunks(1 << 14)))
+            .for_each(|(to, (y, grad))| each(to, [y, grad], |[y, grad]| if y > 0.0 { grad } else { 0.0 }));
+    });
     FlexTensor::from_data(TensorData::new(found, dims))
 }
 
@@ -351,58 +357,50 @@ struct Found {
 
 impl State {
     fn gradients(&self, grad: &FlexTensor, by_x: bool) -> Found {
-        match &self.y {
-            // Without a ReLU, any positive number keeps the gradient.
-            None => self.both(values(grad), by_x, |_| true),
-            Some(y) => {
-                let y = values(y);
-                self.both(values(grad), by_x, |i| y[i] > 0.0)
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn both(&self, grad: &[f32], by_x: bool, passes: impl Fn(usize) -> bool + Sync) -> Found {
         let shape = self.shape;
-        let x = values(&self.x);
-        let passed = |i: usize| if passes(i) { grad[i] } else { 0.0 };
+        let (x, grad, y) = (values(&self.x), values(grad), self.y.as_ref().map(values));
         let (by_bias, by_scale): (Vec<f32>, Vec<f32>) = (0..shape.channels)
             .into_par_iter()
             .map(|channel| {
                 let (mean, inverse) = (self.mean[channel], self.inverse[channel]);
-                let (mut total, mut product) = (0.0, 0.0);
+                let mut totals = [0.0f64; 2];
                 for image in 0..shape.batch {
                     let range = shape.plane(image, channel);
-                    total += sum(range.len(), |i| passed(range.start + i));
-                    product += sum(range.len(), |i| {
-                        passed(range.start + i) * ((x[range.start + i] - mean) * inverse)
-                    });
+                    let (x, grad) = (&x[range.clone()], &grad[range.clone()]);
+                    let found = match y {
+                        None => sums([x, grad], |[x, g]| [g, g * (x - mean)]),
+                        Some(y) => sums([x, grad, &y[range]], |[x, g, y]| {
+                            let g = if y > 0.0 { g } else { 0.0 };
+                            [g, g * (x - mean)]
+                        }),
+                    };
+                    totals[0] += found[0];
+                    totals[1] += found[1];
                 }
-                (total as f32, product as f32)
+                (totals[0] as f32, (totals[1] * f64::from(inverse)) as f32)
             })
             .unzip();
         let by_input = by_x.then(|| {
             let count = (shape.batch * shape.positions) as f32;
             let weight = values(&self.weight);
-            let mut found = vec![0.0; x.len()];
-            found
-                .par_chunks_mut(shape.positions)
-                .with_min_len(planes_per_task(shape))
-                .enumerate()
-                .for_each(|(plane, to)| {
-                    let channel = plane % shape.channels;
-                    // w · i · (g − Σg/n − x̂ · Σ(g·x̂)/n), with x̂ = (x − mean) · i
-                    let scale = weight[channel] * self.inverse[channel];
-                    let slope = -scale * self.inverse[channel] * (by_scale[channel] / count);
-                    let level = -scale * (by_bias[channel] / count);
-                    let mean = self.mean[channel];
-                    let start = plane * shape.positions;
-                    for (i, to) in to.iter_mut().enumerate() {
-                        *to = passed(start + i) * scale + ((x[start + i] - mean) * slope + level);
-                    }
-                });
-            let dims = self.x.layout().shape().to_vec();
-            FlexTensor::from_data(TensorData::new(found, dims))
+            let found = fill(shape, |plane, to| {
+                let channel = plane % shape.channels;
+                // w · i · (g − Σg/n − x̂ · Σ(g·x̂)/n), with x̂ = (x − mean) · i
+                let scale = weight[channel] * self.inverse[channel];
+                let slope = -scale * self.inverse[channel] * (by_scale[channel] / count);
+                let level = -scale * (by_bias[channel] / count);
+                let mean = self.mean[channel];
+                let range = plane * shape.positions..(plane + 1) * shape.positions;
+                let (x, grad) = (&x[range.clone()], &grad[range.clone()]);
+                match y {
+                    None => each(to, [x, grad], |[x, g]| g * scale + ((x - mean) * slope + level)),
+                    Some(y) => each(to, [x, grad, &y[range]], |[x, g, y]| {
+                        let g = if y > 0.0 { g } else { 0.0 };
+                        g * scale + ((x - mean) * slope + level)
+                    }),
+                }
+            });
+            FlexTensor::from_data(TensorData::new(found, self.x.layout().shape().to_vec()))
         });
         Found {
             x: by_input,
@@ -411,3 +409,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
