@@ -190,14 +190,15 @@ fn weight_gradient(window: &Window, output: usize, x: &[f32], grad: &[f32]) -> V
     let tiles = window.tiles(512);
     if size <= 1 << 18 {
         let parts = (if size <= 1 << 16 { 16 } else { 8 }).min(tiles.len());
-        let mut sums = vec![0.0; parts * size];
-        sums.par_chunks_exact_mut(size)
-            .enumerate()
-            .for_each(|(part, sum)| {
-                let range = tiles.len() * part / parts..tiles.len() * (part + 1) / parts;
-                let at = Shared(sum.as_mut_ptr());
-                accumulate(window, output, [x, grad], &tiles[range], 0..window.channels, at);
-            });
+        let mut sums = written(parts * size, |sums| {
+            sums.par_chunks_exact_mut(size)
+                .enumerate()
+                .for_each(|(part, sum)| {
+                    let range = tiles.len() * part / parts..tiles.len() * (part + 1) / parts;
+                    let at = Shared(sum.as_mut_ptr().cast());
+                    accumulate(window, output, [x, grad], &tiles[range], 0..window.channels, at);
+                });
+        });
         let (total, rest) = sums.split_at_mut(size);
         total
             .par_chunks_mut(1 << 14)
@@ -213,20 +214,20 @@ fn weight_gradient(window: &Window, output: usize, x: &[f32], grad: &[f32]) -> V
         sums.shrink_to_fit();
         return sums;
     }
-    let mut sum = vec![0.0; size];
-    let at = Shared(sum.as_mut_ptr());
     let block = 144usize.div_ceil(area).min(window.channels);
     let blocks: Vec<_> = (0..window.channels)
         .step_by(block)
         .map(|c| c..(c + block).min(window.channels))
         .collect();
-    blocks.into_par_iter().for_each(|channels| {
-        accumulate(window, output, [x, grad], &tiles, channels, at);
-    });
-    sum
+    written(size, |sum| {
+        let at = Shared(sum.as_mut_ptr().cast());
+        blocks.into_par_iter().for_each(|channels| {
+            accumulate(window, output, [x, grad], &tiles, channels, at);
+        });
+    })
 }
 
-/// Adds the tiles' gradient by the kernel's channels `channels` to `sum`, a whole kernel's.
+/// Writes the gradient of the tiles, at least one, by the kernel's channels `channels` to `sum`, a whole kernel's.
 fn accumulate(
     window: &Window,
     output: usize,
@@ -237,7 +238,7 @@ fn accumulate(
 ) {
     let area = window.area();
     let height = channels.len() * area;
-    for tile in tiles {
+    for (index, tile) in tiles.iter().enumerate() {
         let count = tile.columns(window);
         let direct = tile.images.len() == 1 && window.is_pointwise();
         let lengths = [
@@ -263,7 +264,7 @@ fn accumulate(
                     right.transposed(),
                     at,
                     window.channels * area,
-                    true,
+                    index > 0,
                 )
             };
         });

@@ -23,7 +23,8 @@ pub(super) fn step(
     let count = param.shape().num_elements();
     let fits = |x: &Tensor<1>| x.shape().num_elements() == count && on_host(x);
     let states = [&slot.first, &slot.second];
-    if count == 0 || !fits(&param) || !fits(&grad) || !states.into_iter().flatten().all(fits) {
+    let halved = matches!(rule, Rule::Adam { .. }) && slot.first.is_some() != slot.second.is_some();
+    if count == 0 || halved || !fits(&param) || !fits(&grad) || !states.into_iter().flatten().all(fits) {
         return Err((param, grad));
     }
     slot.steps += 1;
@@ -39,37 +40,31 @@ pub(super) fn step(
             decoupled,
         } => {
             let t = slot.steps as f64;
-            let step = (lr / (1.0 - b1.powf(t))) as f32;
-            let root = (1.0 - b2.powf(t)).sqrt() as f32;
-            let (b1, rest1, b2, rest2) = (b1 as f32, (1.0 - b1) as f32, b2 as f32, (1.0 - b2) as f32);
-            let (shrink, decay) = ((1.0 - lr * weight_decay) as f32, weight_decay as f32);
-            let eps = eps as f32;
+            let numbers = Adam {
+                rest: [(1.0 - b1) as f32, (1.0 - b2) as f32],
+                betas: [b1 as f32, b2 as f32],
+                step: (lr / (1.0 - b1.powf(t))) as f32,
+                root: (1.0 - b2.powf(t)).sqrt() as f32,
+                eps: eps as f32,
+                shrink: (1.0 - lr * weight_decay) as f32,
+                decay: weight_decay as f32,
+            };
             let fresh = first.is_none();
             let mut second = slot.second.take().map(|state| owned(primitive(state)));
-            let (m, v) = (
-                first.get_or_insert_with(|| zeros(count)),
-                second.get_or_insert_with(|| zeros(count)),
-            );
+            let m = first.get_or_insert_with(|| zeros(count));
+            let v = second.get_or_insert_with(|| zeros(count));
+            let update = match (fresh, weight_decay > 0.0, decoupled) {
+                (true, false, _) => Adam::update::<true, false, false>,
+                (true, true, false) => Adam::update::<true, true, false>,
+                (true, true, true) => Adam::update::<true, false, true>,
+                (false, false, _) => Adam::update::<false, false, false>,
+                (false, true, false) => Adam::update::<false, true, false>,
+                (false, true, true) => Adam::update::<false, false, true>,
+            };
             parts(&mut param)
                 .zip(parts(m).zip(parts(v)))
                 .zip(grad.par_chunks(CHUNK))
-                .for_each(|((param, (m, v)), grad)| {
-                    for (((p, m), v), g) in param.iter_mut().zip(m).zip(v).zip(grad) {
-                        let mut g = *g;
-                        if weight_decay > 0.0 {
-                            match decoupled {
-                                true => *p *= shrink,
-                                false => g += *p * decay,
-                            }
-                        }
-                        // A first moment of -0 must not become 0 by the addition of a state that is not there.
-                        (*m, *v) = match fresh {
-                            true => (g * rest1, g * g * rest2),
-                            false => (*m * b1 + g * rest1, *v * b2 + g * g * rest2),
-                        };
-                        *p -= *m / (v.sqrt() / root + eps) * step;
-                    }
-                });
+                .for_each(|((param, (m, v)), grad)| update(numbers, [param, m, v], grad));
             slot.second = second.map(tensor);
         }
         Rule::Sgd {
@@ -105,6 +100,53 @@ pub(super) fn step(
     }
     slot.first = first.map(tensor);
     Ok(tensor(param))
+}
+
+/// Adam's numbers at one step.
+#[derive(Clone, Copy)]
+struct Adam {
+    betas: [f32; 2],
+    /// One minus each of them.
+    rest: [f32; 2],
+    /// The learning rate over the first moment's correction.
+    step: f32,
+    /// The root of the second moment's correction.
+    root: f32,
+    eps: f32,
+    /// What decoupled decay leaves of a weight.
+    shrink: f32,
+    /// What coupled decay adds to the gradient, times the weight.
+    decay: f32,
+}
+
+impl Adam {
+    /// One chunk. The choices are made outside of the loop, so that it runs on several elements at a time.
+    fn update<const FRESH: bool, const COUPLED: bool, const DECOUPLED: bool>(
+        self,
+        [param, first, second]: [&mut [f32]; 3],
+        grad: &[f32],
+    ) {
+        let Self {
+            betas: [b1, b2],
+            rest: [rest1, rest2],
+            step,
+            root,
+            eps,
+            shrink,
+            decay,
+        } = self;
+        for (((p, m), v), g) in param.iter_mut().zip(first).zip(second).zip(grad) {
+            let g = if COUPLED { *g + *p * decay } else { *g };
+            let weight = if DECOUPLED { *p * shrink } else { *p };
+            // 0 · b + g would turn a -0 into 0, where the tensors' form has no state to add yet.
+            let (first, second) = match FRESH {
+                true => (g * rest1, g * g * rest2),
+                false => (*m * b1 + g * rest1, *v * b2 + g * g * rest2),
+            };
+            (*m, *v) = (first, second);
+            *p = weight - first / (second.sqrt() / root + eps) * step;
+        }
+    }
 }
 
 fn on_host(x: &Tensor<1>) -> bool {
