@@ -3,6 +3,7 @@
 use super::run::grouped;
 use super::say;
 use super::session::{Plan, Session, for_room};
+use crate::backbones::weights;
 use crate::data::DatasetSection;
 use crate::data::feed::{Feed, Job};
 use crate::data::section::DataSection;
@@ -13,7 +14,6 @@ use crate::recipe::Recipe;
 use crate::train::TrainError;
 use crate::train::optim::{Groups, Optimizer};
 use crate::train::sinks::system;
-use burn::module::Module;
 use burn::optim::GradientsParams;
 use std::time::Instant;
 
@@ -125,7 +125,7 @@ pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Resul
     if let Some(report) = report {
         say!("weights  {report}");
     }
-    let parameters = model.num_params();
+    let parameters = weights::parameter_count(&model);
     let host = session
         .feed
         .load(Job { epoch: 0, batch: 0 }, &mut Default::default())

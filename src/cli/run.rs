@@ -1,6 +1,6 @@
 //! One training run from recipe to figures.
 
-use super::session::{Plan, Session};
+use super::session::Session;
 use super::say;
 use crate::backbones::weights::{self, Import};
 use crate::data::feed::{Feed, Job};
@@ -91,10 +91,14 @@ pub fn run<P: Paper>(session: &Session<P>, device: &Device, options: &RunOptions
         Some(path) => init_from(model, path)?,
         None => model,
     };
-    say!("model    {} parameters in {}", grouped(model.num_params()), P::ROOM);
+    say!("model    {} parameters in room {}", grouped(weights::parameter_count(&model)), P::ROOM);
 
     let mut run = match options.resume && root.exists() {
         true => RunFolder::resume(&root)?,
+        false if options.resume => {
+            say!("note     there is no run {} to resume: it begins at step 0", root.display());
+            RunFolder::create(&options.runs, &options.name, run_info(session, options), &plan.recipe.resolved())?
+        }
         false => RunFolder::create(&options.runs, &options.name, run_info(session, options), &plan.recipe.resolved())?,
     };
     for note in run.take_notes() {
@@ -110,7 +114,16 @@ pub fn run<P: Paper>(session: &Session<P>, device: &Device, options: &RunOptions
     }
     let steps = session.steps()?;
     let steps = options.max_steps.map_or(steps, |max| max.min(steps));
-    let sinks = sinks(plan, &run, &state, last.is_some(), steps)?;
+    let mut sinks = sinks(&run, &state, last.is_some())?;
+    if !options.tui {
+        sinks.push(Progress::stderr(progress::Plan {
+            name: plan.recipe.name.clone(),
+            steps,
+            epochs: plan.train.epochs as f64,
+            start: state.step,
+            every: std::time::Duration::from_secs(10),
+        }));
+    }
     let stop = StopFlag::on_signals();
     let settings = Settings {
         train: plan.train.clone(),
@@ -211,7 +224,8 @@ fn hold_against<P: Paper>(session: &Session<P>, run: &RunFolder) -> crate::Resul
     Ok(())
 }
 
-fn sinks<P: Paper>(plan: &Plan<P>, run: &RunFolder, state: &State, resumed: bool, steps: u64) -> crate::Result<Sinks> {
+/// The records of a run, begun or cut back to where a checkpoint stands.
+fn sinks(run: &RunFolder, state: &State, resumed: bool) -> crate::Result<Sinks> {
     let mut sinks = Sinks::new();
     let root = run.root();
     match resumed {
@@ -224,13 +238,6 @@ fn sinks<P: Paper>(plan: &Plan<P>, run: &RunFolder, state: &State, resumed: bool
             sinks.push(TensorBoard::create(root)?);
         }
     }
-    sinks.push(Progress::stderr(progress::Plan {
-        name: plan.recipe.name.clone(),
-        steps,
-        epochs: plan.train.epochs as f64,
-        start: state.step,
-        every: std::time::Duration::from_secs(10),
-    }));
     Ok(sinks)
 }
 
