@@ -19,7 +19,8 @@ pub const MAX_SIDE: usize = 16_384;
 pub enum Filter {
     /// The pixel under the centre; no antialiasing.
     Nearest,
-    /// The mean of the pixels covered (support 0.5).
+    /// The mean of the pixels whose centre is covered (support 0.5). Where a centre falls exactly on an edge (41 → 40 pixels, say), the
+    /// last bit of a double decides, here and in Pillow, and not always alike.
     Box,
     /// A triangle (support 1). torchvision's default.
     #[default]
