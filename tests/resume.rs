@@ -9,7 +9,12 @@ use std::time::{Duration, Instant};
 /// Everything that the rest of a run depends on, at a step.
 fn assert_same(a: &Path, b: &Path, step: u64) {
     let (left, right) = (checkpoint(a, step), checkpoint(b, step));
-    for file in ["model.safetensors", "optimizer.model.safetensors", "ema.safetensors", "state.json"] {
+    for file in [
+        "model.safetensors",
+        "optimizer.model.safetensors",
+        "ema.safetensors",
+        "state.json",
+    ] {
         let read = |folder: &Path| {
             let bytes = std::fs::read(folder.join(file)).unwrap();
             match file {
@@ -30,7 +35,11 @@ fn assert_same(a: &Path, b: &Path, step: u64) {
 fn wait_for(path: &Path) {
     let start = Instant::now();
     while !path.exists() {
-        assert!(start.elapsed() < Duration::from_secs(120), "{} never came", path.display());
+        assert!(
+            start.elapsed() < Duration::from_secs(120),
+            "{} never came",
+            path.display()
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -51,7 +60,8 @@ fn a_killed_run_goes_on_bit_for_bit() {
     place.train("killed", &["--resume", "--max-steps", "20"]);
     assert_same(&place.run("whole"), &place.run("killed"), 20);
     let read = |run: &str| std::fs::read(place.run(run).join("eval.json")).unwrap();
-    let metrics = |run: &str| serde_json::from_slice::<serde_json::Value>(&read(run)).unwrap()["metrics"].clone();
+    let metrics =
+        |run: &str| serde_json::from_slice::<serde_json::Value>(&read(run)).unwrap()["metrics"].clone();
     assert_eq!(metrics("whole"), metrics("killed"));
 }
 
@@ -79,7 +89,10 @@ fn an_interrupt_saves_and_exits_and_the_rest_is_the_same() {
         .spawn()
         .unwrap();
     wait_for(&checkpoint(&place.run("stopped"), 5));
-    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let status = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success());
@@ -113,7 +126,15 @@ fn resume_refuses_another_recipe_and_a_name_that_is_taken() {
     let text = place.fails(&["train", "tiny.toml", "--device", "cpu", "--run", "first"]);
     assert!(text.contains("--resume"), "{text}");
     let text = place.fails(&[
-        "train", "tiny.toml", "--device", "cpu", "--run", "first", "--resume", "--set", "optimizer.lr=0.5",
+        "train",
+        "tiny.toml",
+        "--device",
+        "cpu",
+        "--run",
+        "first",
+        "--resume",
+        "--set",
+        "optimizer.lr=0.5",
     ]);
     assert!(text.contains("optimizer.lr"), "{text}");
 }

@@ -65,7 +65,9 @@ pub fn for_torchvision(config: &ResNetConfig, weights: &Tensors, neck: &str) -> 
     let mut python = vec![format!("m.fc = torch.nn.BatchNorm1d({})", config.feature_dim())];
     if config.last_stride == 1 {
         let conv = if depth >= 50 { "conv2" } else { "conv1" };
-        python.push(format!("m.layer4[0].{conv}.stride = m.layer4[0].downsample[0].stride = (1, 1)"));
+        python.push(format!(
+            "m.layer4[0].{conv}.stride = m.layer4[0].downsample[0].stride = (1, 1)"
+        ));
     }
     if !config.stem_relu {
         python.push("m.relu = torch.nn.Identity()".into());

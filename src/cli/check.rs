@@ -101,13 +101,27 @@ pub struct Facts {
 impl Facts {
     /// For a person, on stdout.
     pub fn print(&self) {
-        let losses: Vec<String> = self.losses.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let losses: Vec<String> = self
+            .losses
+            .iter()
+            .map(|(name, value)| format!("{name} {value:.4}"))
+            .collect();
         println!("classes  {}", grouped(self.classes));
-        println!("batch    {} pictures, {} steps in all", self.batch, grouped(self.steps as usize));
+        println!(
+            "batch    {} pictures, {} steps in all",
+            self.batch,
+            grouped(self.steps as usize)
+        );
         println!("model    {} parameters", grouped(self.parameters));
-        println!("memory   {} for weights, gradients, optimiser and average", mib(self.state_bytes));
+        println!(
+            "memory   {} for weights, gradients, optimiser and average",
+            mib(self.state_bytes)
+        );
         if let Some(bytes) = self.step_bytes {
-            println!("         {} more while one step was taken on this device", mib(bytes));
+            println!(
+                "         {} more while one step was taken on this device",
+                mib(bytes)
+            );
         }
         println!("step     {:.2} s: {}", self.seconds, losses.join(", "));
         println!("ok");
@@ -171,7 +185,9 @@ pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Resul
         steps: session.steps()?,
         parameters,
         state_bytes: parameters as u64 * 4 * copies,
-        step_bytes: before.zip(system::peak_bytes()).map(|(before, after)| after - before),
+        step_bytes: before
+            .zip(system::peak_bytes())
+            .map(|(before, after)| after - before),
         seconds: start.elapsed().as_secs_f64(),
         losses,
     })

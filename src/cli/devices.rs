@@ -16,7 +16,10 @@ pub fn run(args: DevicesArgs) -> crate::Result<()> {
     let found = device::list();
     let auto = device::resolve(Choice::Auto)?;
     if args.json {
-        println!("{}", serde_json::json!({ "devices": found, "auto": auto.name, "reason": auto.reason }));
+        println!(
+            "{}",
+            serde_json::json!({ "devices": found, "auto": auto.name, "reason": auto.reason })
+        );
         return Ok(());
     }
     for device in &found {
@@ -31,9 +34,14 @@ pub fn run(args: DevicesArgs) -> crate::Result<()> {
         println!("{line}");
     }
     println!("\n--device auto takes {auto}");
-    for (feature, built) in [("cuda", cfg!(feature = "cuda")), ("vulkan", cfg!(feature = "vulkan"))] {
+    for (feature, built) in [
+        ("cuda", cfg!(feature = "cuda")),
+        ("vulkan", cfg!(feature = "vulkan")),
+    ] {
         if !built {
-            println!("this binary was built without {feature}: `cargo build --release --features {feature}` adds it");
+            println!(
+                "this binary was built without {feature}: `cargo build --release --features {feature}` adds it"
+            );
         }
     }
     Ok(())

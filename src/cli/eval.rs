@@ -1,7 +1,7 @@
 //! `tailor eval`.
 
-use super::session::{Plan, for_room};
 use super::run::{evaluate, published};
+use super::session::{Plan, for_room};
 use super::{RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import};
 use crate::device::{self, Choice, Device};
@@ -109,7 +109,8 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     if let Some(folder) = &run
         && args.sets.is_empty()
     {
-        RunFolder::open(folder)?.write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
+        RunFolder::open(folder)?
+            .write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
     }
     match args.json {
         true => println!("{}", report.to_json(false)),

@@ -1,8 +1,8 @@
 //! `tailor export`.
 
 use super::eval::{self, Target};
-use super::session::{Plan, for_room};
 use super::run::embed_all;
+use super::session::{Plan, for_room};
 use super::{RUNS, say};
 use crate::backbones::weights;
 use crate::device::{self, Choice, Device};
@@ -144,7 +144,13 @@ impl Visitor for Export {
         let ids: Vec<String> = items().map(|item| item.id.clone()).collect();
         let labels: Vec<String> = items().map(|item| item.label.clone()).collect();
         let sides: Vec<&str> = (0..rows.len())
-            .map(|i| if i < task.queries().len() { "query" } else { "gallery" })
+            .map(|i| {
+                if i < task.queries().len() {
+                    "query"
+                } else {
+                    "gallery"
+                }
+            })
             .collect();
         let shape = [rows.len(), embedded.dim];
         let rows = embeddings::Rows {

@@ -24,7 +24,13 @@ pub(crate) use say;
 
 /// Trains, evaluates and exports the models behind visual product search.
 #[derive(Debug, Parser)]
-#[command(name = "tailor", version, about, arg_required_else_help = true, infer_subcommands = true)]
+#[command(
+    name = "tailor",
+    version,
+    about,
+    arg_required_else_help = true,
+    infer_subcommands = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -124,7 +130,8 @@ fn run_of(name: &str, runs: &Path) -> PathBuf {
 /// A bar on stderr, where that is a terminal.
 fn bar(what: &'static str, total: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{prefix:8} {bar:30} {pos}/{len}  {per_sec}  {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{prefix:8} {bar:30} {pos}/{len}  {per_sec}  {eta} left")
+    {
         bar.set_style(style);
     }
     bar.set_prefix(what);

@@ -117,7 +117,10 @@ fn train_one(
     device: &device::Resolved,
     seed: Option<u64>,
 ) -> crate::Result<Option<RunResult>> {
-    let base = args.run.clone().unwrap_or_else(|| name::default(&recipe.name, SystemTime::now()));
+    let base = args
+        .run
+        .clone()
+        .unwrap_or_else(|| name::default(&recipe.name, SystemTime::now()));
     let options = RunOptions {
         runs: args.runs.clone(),
         name: match seed {
@@ -179,7 +182,11 @@ fn guarded<T>(work: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
 
 fn show(args: &TrainArgs, result: &RunResult) {
     if result.end == End::Interrupted {
-        let name = result.folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = result
+            .folder
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         say!("stopped: a checkpoint is saved. Go on with the same command and `--run {name} --resume`");
         return;
     }

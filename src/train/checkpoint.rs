@@ -132,7 +132,8 @@ pub fn read<O: Objective>(
         optimizer.load(state, device).map_err(misfit)?;
     }
     if let Some(ema) = ema {
-        ema.load(weights::read(&folder.join("ema.safetensors"))?, device).map_err(misfit)?;
+        ema.load(weights::read(&folder.join("ema.safetensors"))?, device)
+            .map_err(misfit)?;
     }
     let extra = folder.join("extra.safetensors");
     if extra.exists() {

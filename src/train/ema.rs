@@ -61,7 +61,11 @@ impl Ema {
                     *tensor = Tensor::from_data(data, device);
                 }
                 Some(_) => return Err(format!("the moving average of `{name}` has another size")),
-                None => return Err(format!("the moving average holds `{name}`, which the model has not")),
+                None => {
+                    return Err(format!(
+                        "the moving average holds `{name}`, which the model has not"
+                    ));
+                }
             }
         }
         Ok(())

@@ -63,7 +63,11 @@ impl Place {
     /// The program, started in the folder.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tailor"));
-        command.current_dir(self.path()).args(args).env("TAILOR_OFFLINE", "1").env_remove("RUST_BACKTRACE");
+        command
+            .current_dir(self.path())
+            .args(args)
+            .env("TAILOR_OFFLINE", "1")
+            .env_remove("RUST_BACKTRACE");
         command
     }
 
@@ -87,10 +91,16 @@ impl Place {
     pub fn fails(&self, args: &[&str]) -> String {
         let output = self.tailor(args);
         let text = String::from_utf8_lossy(&output.stderr).to_string();
-        assert!(!output.status.success(), "tailor {args:?} should have failed:\n{text}");
+        assert!(
+            !output.status.success(),
+            "tailor {args:?} should have failed:\n{text}"
+        );
         assert!(!text.contains("panicked"), "tailor {args:?} panicked:\n{text}");
         assert!(text.contains("help:"), "tailor {args:?} names no remedy:\n{text}");
-        text.replace(['\n', '│'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+        text.replace(['\n', '│'], " ")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Trains the tiny recipe on the CPU under a name.
