@@ -147,8 +147,8 @@ fn the_same_stream_gives_the_same_image_and_scratch_carries_nothing_over() {
     let (a, b) = (noise(1, 50, 40), noise(2, 70, 20));
     let mut scratch = Scratch::default();
     let mut out = vec![0.0; 3 * 32 * 16];
-    for index in 0..20 {
-        let picture = if index % 3 == 0 { &a } else { &b };
+    for index in 0..20u64 {
+        let picture = if index.is_multiple_of(3) { &a } else { &b };
         for pipeline in &pipelines {
             let key = || stream(1, "test", &[index]);
             pipeline
