@@ -5,6 +5,8 @@ use crate::backbones::weights::{Import, Tensors, apply, collect, collect_ordered
 use crate::device::cpu;
 use crate::nn::init::tests::noise;
 use burn::tensor::TensorData;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 
 /// The j-th value of stream t, in [0, 1).
 fn u(t: u32, j: u32) -> f64 {
