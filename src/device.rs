@@ -12,7 +12,9 @@ pub use burn::tensor::Device;
 use burn::tensor::DeviceType;
 
 #[cfg(not(feature = "flex"))]
-compile_error!("tailor needs the `flex` feature: evaluation, checks and the fallback of `auto` run on the CPU");
+compile_error!(
+    "tailor needs the `flex` feature: evaluation, checks and the fallback of `auto` run on the CPU"
+);
 
 /// The CPU, without autodiff.
 pub fn cpu() -> Device {
@@ -41,7 +43,9 @@ impl FromStr for Choice {
     fn from_str(text: &str) -> Result<Self, DeviceError> {
         let (kind, index) = match text.split_once(':') {
             Some((kind, index)) => {
-                let index = index.parse().map_err(|_| DeviceError::Unknown { text: text.into() })?;
+                let index = index
+                    .parse()
+                    .map_err(|_| DeviceError::Unknown { text: text.into() })?;
                 (kind, Some(index))
             }
             None => (text, None),
@@ -151,7 +155,10 @@ pub fn list() -> Vec<Found> {
     }
     found.push(Found {
         name: "cpu".into(),
-        description: format!("{} threads", std::thread::available_parallelism().map_or(1, |n| n.get())),
+        description: format!(
+            "{} threads",
+            std::thread::available_parallelism().map_or(1, |n| n.get())
+        ),
         software: false,
         problem: None,
     });
@@ -186,13 +193,20 @@ fn auto() -> Resolved {
     }
     if cfg!(feature = "vulkan") {
         match vulkan(0) {
-            Ok(found) => return with_reason(found, &because("auto: the first real GPU through Vulkan", &why_not)),
+            Ok(found) => {
+                return with_reason(
+                    found,
+                    &because("auto: the first real GPU through Vulkan", &why_not),
+                );
+            }
             Err(_) => why_not.push("no real GPU through Vulkan".into()),
         }
     }
     if cfg!(feature = "wgpu") {
         match wgpu(None) {
-            Ok(found) => return with_reason(found, &because("auto: the first real GPU through wgpu", &why_not)),
+            Ok(found) => {
+                return with_reason(found, &because("auto: the first real GPU through wgpu", &why_not));
+            }
             Err(_) => why_not.push("no real GPU through wgpu".into()),
         }
     }

@@ -6,14 +6,14 @@
 
 use super::checkpoint::{self, Best, Optimizers, State};
 use super::ema::Ema;
+use super::meter::Meter;
 use super::optim::{Groups, Optimizer, OptimizerSection};
+use super::record::StepRecord;
 use super::run_folder::RunFolder;
 use super::schedule::ScheduleSection;
 use super::settings::TrainSection;
 use super::signals::StopFlag;
 use super::sinks::{Entry, EntrySplit, Histogram, Sink, Sinks};
-use super::meter::Meter;
-use super::record::StepRecord;
 use super::{TrainError, freeze, grads};
 use crate::data::feed::{Feed, FeedError, Job};
 use crate::data::loader::Loader;
@@ -160,11 +160,15 @@ where
 
     /// The model as it is trained.
     pub fn model(&self) -> &O {
-        self.model.as_ref().expect("the model is put back after every update")
+        self.model
+            .as_ref()
+            .expect("the model is put back after every update")
     }
 
     pub(super) fn take(&mut self) -> O {
-        self.model.take().expect("the model is put back after every update")
+        self.model
+            .take()
+            .expect("the model is put back after every update")
     }
 
     pub(super) fn put(&mut self, model: O) {
@@ -371,7 +375,10 @@ where
     /// The learning rate of every group of a phase.
     fn rates(&self, phase: usize, rate: f64) -> Vec<f64> {
         let groups = self.optimizers[phase].1.groups();
-        groups.iter().map(|g| g.lr * if g.scheduled { rate } else { 1.0 }).collect()
+        groups
+            .iter()
+            .map(|g| g.lr * if g.scheduled { rate } else { 1.0 })
+            .collect()
     }
 
     /// Frozen parameters take no part in the backward pass, and their batch norms keep their statistics.
@@ -382,7 +389,11 @@ where
         }
         self.frozen_for = Some(epoch);
         let model = self.take();
-        let trains = |path: &str| self.optimizers.iter().any(|(_, o)| o.groups().trains(path, epoch));
+        let trains = |path: &str| {
+            self.optimizers
+                .iter()
+                .any(|(_, o)| o.groups().trains(path, epoch))
+        };
         self.model = Some(freeze::apply(model, &self.fixed, trains));
     }
 
@@ -399,7 +410,10 @@ where
             .try_into_vec_as()
             .map_err(|e| TrainError::Device(format!("{e:?}")))?;
         for (i, row) in all.chunks(self.terms.len()).enumerate() {
-            if let Some(bad) = row.iter().position(|v| !v.is_finite()) {
+            let bad: Vec<usize> = (0..row.len()).filter(|&i| !row[i].is_finite()).collect();
+            // The total is the sum of the others: one of them is to blame, if there is one.
+            let is_total = |i: usize| self.terms[i].rsplit('/').next() == Some("loss");
+            if let Some(&bad) = bad.iter().find(|&&i| !is_total(i)).or(bad.first()) {
                 return Err(TrainError::NotFinite {
                     name: self.terms[bad].clone(),
                     value: row[bad],
@@ -412,7 +426,12 @@ where
     }
 
     /// Logs the mean losses since the last line, and the learning rates of the step just taken. Gives the total loss.
-    fn log(&mut self, batches: u64, meter: &mut Meter, loader: &mut HostBatches<O::Host>) -> Result<Option<f64>, TrainError> {
+    fn log(
+        &mut self,
+        batches: u64,
+        meter: &mut Meter,
+        loader: &mut HostBatches<O::Host>,
+    ) -> Result<Option<f64>, TrainError> {
         self.read_back()?;
         let rows = std::mem::take(&mut self.state.pending);
         if rows.is_empty() {
@@ -455,7 +474,9 @@ where
     }
 
     fn entry(&mut self, epoch: f64, split: EntrySplit, values: &[(String, f64)]) -> Result<(), TrainError> {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64());
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0.0, |d| d.as_secs_f64());
         self.sinks.scalars(&Entry {
             step: self.state.step,
             epoch,
@@ -500,7 +521,9 @@ where
             self.state.stale += 1;
         }
         self.state.plateau.observe(&self.settings.schedule, value);
-        self.state.stopped_early = train.early_stopping.is_some_and(|patience| self.state.stale > patience);
+        self.state.stopped_early = train
+            .early_stopping
+            .is_some_and(|patience| self.state.stale > patience);
         if !self.state.stopped_early {
             self.checkpoint()?;
         }
@@ -513,15 +536,20 @@ where
             Some(model) if averaged => model,
             _ => self.model().valid(),
         };
-        let evaluated = hooks.evaluate(&model, &self.state).map_err(|source| TrainError::Evaluation {
-            step: self.state.step,
-            source: Box::new(source),
-        })?;
+        let evaluated = hooks
+            .evaluate(&model, &self.state)
+            .map_err(|source| TrainError::Evaluation {
+                step: self.state.step,
+                source: Box::new(source),
+            })?;
         let best = &self.settings.train.best;
         let value = evaluated.figures.iter().find(|(name, _)| name == best);
         let value = value.map(|(_, value)| *value).ok_or_else(|| {
             let names: Vec<&str> = evaluated.figures.iter().map(|(name, _)| name.as_str()).collect();
-            TrainError::Setting(format!("train.best = \"{best}\" is none of the evaluated figures: {}", names.join(", ")))
+            TrainError::Setting(format!(
+                "train.best = \"{best}\" is none of the evaluated figures: {}",
+                names.join(", ")
+            ))
         })?;
         let prefix = if averaged { "ema/" } else { "" };
         let values: Vec<(String, f64)> = evaluated
@@ -536,8 +564,11 @@ where
     fn histograms(&mut self) -> Result<(), TrainError> {
         for (name, data) in crate::backbones::weights::collect(self.model()) {
             if let Ok(values) = data.as_slice::<f32>() {
-                self.sinks
-                    .histogram(self.state.step, &format!("weights/{name}"), &Histogram::new(values))?;
+                self.sinks.histogram(
+                    self.state.step,
+                    &format!("weights/{name}"),
+                    &Histogram::new(values),
+                )?;
             }
         }
         Ok(())
@@ -548,10 +579,14 @@ where
         self.read_back()?;
         self.state.offsets = self.sinks.sync()?;
         let step = self.state.step;
-        let model = self.model.as_ref().expect("the model is put back after every update");
+        let model = self
+            .model
+            .as_ref()
+            .expect("the model is put back after every update");
         let (optimizers, ema, state) = (&self.optimizers, self.ema.as_ref(), &self.state);
-        self.run
-            .save_checkpoint(step, |folder| checkpoint::write(folder, model, optimizers, ema, state))?;
+        self.run.save_checkpoint(step, |folder| {
+            checkpoint::write(folder, model, optimizers, ema, state)
+        })?;
         if let Some(best) = self.state.best.as_ref().filter(|best| best.step == step) {
             self.run.mark_best(step, &self.settings.train.best, best.value)?;
         }
@@ -604,7 +639,11 @@ impl<F: Feed> Iterator for Jobs<F> {
             };
         }
         let job = Job {
-            epoch: if self.overfit.is_some() { 0 } else { self.next.epoch },
+            epoch: if self.overfit.is_some() {
+                0
+            } else {
+                self.next.epoch
+            },
             ..self.next
         };
         self.next.batch += 1;

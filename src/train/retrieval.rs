@@ -13,8 +13,8 @@ use crate::device::Device;
 use crate::metrics::{Figures, Metric, Ranks, Resampling, bootstrap, retrieval_metrics};
 use crate::papers::Embed;
 use crate::search::{
-    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Side, Similarity,
-    relevance::Names,
+    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Side,
+    Similarity, relevance::Names,
 };
 use burn::tensor::{Tensor, TensorData};
 use schemars::JsonSchema;
@@ -217,7 +217,13 @@ impl Task {
                 Mode::Centroid => {
                     let cameras = self.query_side.cameras.is_some() && self.gallery_side.cameras.is_some();
                     match cameras {
-                        false => measured.push(self.centroid("centroid", CentroidRule::Labels, embedded, device, quick)?),
+                        false => measured.push(self.centroid(
+                            "centroid",
+                            CentroidRule::Labels,
+                            embedded,
+                            device,
+                            quick,
+                        )?),
                         true => {
                             let rule = |unqueried| CentroidRule::Cameras { unqueried };
                             measured.push(self.centroid("centroid", rule(false), embedded, device, quick)?);
@@ -248,10 +254,20 @@ impl Task {
         )?)
     }
 
-    fn instance(&self, protocol: &str, embedded: &Embedded, device: &Device, quick: bool) -> crate::Result<Measured> {
-        let relevance =
-            LabelRelevance::new(self.query_side.clone(), self.gallery_side.clone()).with_own(self.own.clone());
-        let ranks = search::rank(&mut self.scorer(embedded, device)?, &relevance, &Options::default())?;
+    fn instance(
+        &self,
+        protocol: &str,
+        embedded: &Embedded,
+        device: &Device,
+        quick: bool,
+    ) -> crate::Result<Measured> {
+        let relevance = LabelRelevance::new(self.query_side.clone(), self.gallery_side.clone())
+            .with_own(self.own.clone());
+        let ranks = search::rank(
+            &mut self.scorer(embedded, device)?,
+            &relevance,
+            &Options::default(),
+        )?;
         self.figures(protocol, ranks, self.gallery.len(), quick)
     }
 
@@ -347,9 +363,16 @@ impl Task {
         let batch = self.section.batch;
         let mut before = 0;
         let mut run = |rows: &[usize]| {
-            let rows = embed(model, &self.table, rows, pipeline, device, batch, workers, &mut |done| {
-                progress(before + done, total)
-            });
+            let rows = embed(
+                model,
+                &self.table,
+                rows,
+                pipeline,
+                device,
+                batch,
+                workers,
+                &mut |done| progress(before + done, total),
+            );
             before = self.queries.len();
             rows
         };
@@ -380,12 +403,19 @@ pub fn embed<M: Embed>(
     let mut waiting: Vec<(Tensor<2>, usize)> = Vec::new();
     let mut done = 0;
     let read = |waiting: &mut Vec<(Tensor<2>, usize)>, all: &mut Vec<f32>| -> Result<(), TrainError> {
-        let parts = waiting.drain(..).map(|(rows, real)| rows.narrow(0, 0, real)).collect::<Vec<_>>();
+        let parts = waiting
+            .drain(..)
+            .map(|(rows, real)| rows.narrow(0, 0, real))
+            .collect::<Vec<_>>();
         if !parts.is_empty() {
             let values = Tensor::cat(parts, 0)
                 .try_into_data()
                 .map_err(|e| TrainError::Device(format!("{e:?}")))?;
-            all.extend(values.try_into_vec_as::<f32>().map_err(|e| TrainError::Device(format!("{e:?}")))?);
+            all.extend(
+                values
+                    .try_into_vec_as::<f32>()
+                    .map_err(|e| TrainError::Device(format!("{e:?}")))?,
+            );
         }
         Ok(())
     };
@@ -418,11 +448,15 @@ fn each_batch(
         .plan(0, 0, &labels)
         .map_err(FeedError::from)?;
     let batches = plan.batches.len();
-    let jobs = plan.batches.into_iter().enumerate().map(move |(i, slots)| BatchJob {
-        cursor: Cursor { epoch: 0, batch: i },
-        batches,
-        slots,
-    });
+    let jobs = plan
+        .batches
+        .into_iter()
+        .enumerate()
+        .map(move |(i, slots)| BatchJob {
+            cursor: Cursor { epoch: 0, batch: i },
+            batches,
+            slots,
+        });
     let source = ImageSource {
         images: Rows::new(table.clone(), rows.to_vec()),
         labels,
@@ -431,9 +465,13 @@ fn each_batch(
         seed: 0,
     };
     let jobs: Box<dyn Iterator<Item = BatchJob> + Send> = Box::new(jobs);
-    let loader = Loader::spawn(workers, workers + 2, jobs, ImageWorker::default, move |worker, job: BatchJob| {
-        source.batch(worker, &job).map_err(FeedError::from)
-    })?;
+    let loader = Loader::spawn(
+        workers,
+        workers + 2,
+        jobs,
+        ImageWorker::default,
+        move |worker, job: BatchJob| source.batch(worker, &job).map_err(FeedError::from),
+    )?;
     for batch in loader {
         let batch = batch?;
         let real = batch.real.iter().filter(|&&real| real).count();
