@@ -1,6 +1,7 @@
 //! The `tailor` program: reads the command line, runs a verb, prints its error.
 
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -11,10 +12,13 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
-    match tailor::cli::run(tailor::cli::Cli::parse()) {
+    tailor::cli::panics::install();
+    let verb = tailor::cli::Cli::parse();
+    match tailor::cli::panics::caught(|| tailor::cli::run(verb)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{:?}", miette::Report::new(error));
+            // Nobody may be listening any more.
+            let _ = writeln!(std::io::stderr(), "{:?}", miette::Report::new(error));
             ExitCode::FAILURE
         }
     }

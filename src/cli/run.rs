@@ -104,7 +104,11 @@ pub fn run<P: Paper>(
     );
 
     let mut run = match options.resume && root.exists() {
-        true => RunFolder::resume(&root)?,
+        true => {
+            // Nothing of the run is touched before it is known to be the right one.
+            hold_against(session, &RunFolder::open(&root)?)?;
+            RunFolder::resume(&root)?
+        }
         false if options.resume => {
             say!(
                 "note     there is no run {} to resume: it begins at step 0",
@@ -132,19 +136,18 @@ pub fn run<P: Paper>(
         Some(checkpoint) => checkpoint::read_state(&checkpoint.path)?,
         None => State::default(),
     };
-    if options.resume {
-        hold_against(session, &run)?;
-    }
     let steps = session.steps()?;
     let steps = options.max_steps.map_or(steps, |max| max.min(steps));
     let mut sinks = sinks(&run, &state, last.is_some())?;
     if !options.tui {
+        // burn's interface takes the whole terminal.
         sinks.push(Progress::stderr(progress::Plan {
             name: plan.recipe.name.clone(),
             steps,
             epochs: plan.train.epochs as f64,
             start: state.step,
             every: std::time::Duration::from_secs(10),
+            headline: vec![plan.train.best.clone(), "recall@1".into(), "mAP".into()],
         }));
     }
     let stop = StopFlag::on_signals();
@@ -293,7 +296,7 @@ fn first_words<P: Paper>(
 /// Weights of another run or file: what fits by name and shape is taken, a classifier of other classes starts anew.
 pub fn init_from<M: Embed>(model: M, path: &Path) -> crate::Result<M> {
     let path = match path.is_dir() {
-        true => super::weights_of(path, super::Which::Best)?.0,
+        true => super::weights_of(path, Some(super::Which::Best))?.0,
         false => path.to_path_buf(),
     };
     let tensors = weights::read(&path)?;

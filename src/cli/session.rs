@@ -190,11 +190,8 @@ impl<P: Paper> Session<P> {
 
     /// A few lines on the data.
     pub fn describe(&self) -> String {
-        let mut text = format!("data     {}", self.table.summary());
-        for note in &self.table.notes {
-            text.push_str(&format!("\n         {note}"));
-        }
-        text
+        let text = format!("data     {}", self.table.summary());
+        text.replace("\n  ", "\n         ")
     }
 }
 

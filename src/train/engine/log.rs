@@ -27,7 +27,10 @@ where
             .try_into_vec_as()
             .map_err(|e| TrainError::Device(format!("{e:?}")))?;
         for (i, row) in all.chunks(self.terms.len()).enumerate() {
-            if let Some(bad) = row.iter().position(|v| !v.is_finite()) {
+            let bad: Vec<usize> = (0..row.len()).filter(|&i| !row[i].is_finite()).collect();
+            // The total is the sum of the others: one of them is to blame, if there is one.
+            let is_total = |i: usize| self.terms[i].rsplit('/').next() == Some("loss");
+            if let Some(&bad) = bad.iter().find(|&&i| !is_total(i)).or(bad.first()) {
                 return Err(TrainError::NotFinite {
                     name: self.terms[bad].clone(),
                     value: row[bad],
