@@ -12,11 +12,30 @@ pub use burn::tensor::Device;
 use burn::tensor::DeviceType;
 
 #[cfg(not(feature = "flex"))]
-compile_error!("tailor needs the `flex` feature: evaluation, checks and the fallback of `auto` run on the CPU");
+compile_error!(
+    "tailor needs the `flex` feature: evaluation, checks and the fallback of `auto` run on the CPU"
+);
 
 /// The CPU, without autodiff.
 pub fn cpu() -> Device {
     Device::flex()
+}
+
+/// Keeps graphics drivers from writing `error: XDG_RUNTIME_DIR is invalid` to stderr, once per look at the GPUs, where there is no
+/// desktop session: in containers, over ssh, under a job scheduler.
+///
+/// Mesa's Vulkan layer `device_select` asks a Wayland compositor which GPU it shows its windows on. It needs a folder for its
+/// socket or a socket's absolute path, and complains when it has neither; given a path where no socket is, it goes on in silence.
+///
+/// # Safety
+/// It sets an environment variable, so no other thread may be running: call it first in `main`.
+pub unsafe fn quiet_graphics_drivers() {
+    use std::path::Path;
+    let absolute = |name: &str| std::env::var_os(name).is_some_and(|value| Path::new(&value).is_absolute());
+    if cfg!(target_os = "linux") && !absolute("XDG_RUNTIME_DIR") && !absolute("WAYLAND_DISPLAY") {
+        // SAFETY: the caller sees to it that this is the only thread.
+        unsafe { std::env::set_var("WAYLAND_DISPLAY", "/dev/null") };
+    }
 }
 
 /// What a user may ask for.
@@ -41,7 +60,9 @@ impl FromStr for Choice {
     fn from_str(text: &str) -> Result<Self, DeviceError> {
         let (kind, index) = match text.split_once(':') {
             Some((kind, index)) => {
-                let index = index.parse().map_err(|_| DeviceError::Unknown { text: text.into() })?;
+                let index = index
+                    .parse()
+                    .map_err(|_| DeviceError::Unknown { text: text.into() })?;
                 (kind, Some(index))
             }
             None => (text, None),
@@ -151,7 +172,10 @@ pub fn list() -> Vec<Found> {
     }
     found.push(Found {
         name: "cpu".into(),
-        description: format!("{} threads", std::thread::available_parallelism().map_or(1, |n| n.get())),
+        description: format!(
+            "{} threads",
+            std::thread::available_parallelism().map_or(1, |n| n.get())
+        ),
         software: false,
         problem: None,
     });
@@ -186,13 +210,20 @@ fn auto() -> Resolved {
     }
     if cfg!(feature = "vulkan") {
         match vulkan(0) {
-            Ok(found) => return with_reason(found, &because("auto: the first real GPU through Vulkan", &why_not)),
+            Ok(found) => {
+                return with_reason(
+                    found,
+                    &because("auto: the first real GPU through Vulkan", &why_not),
+                );
+            }
             Err(_) => why_not.push("no real GPU through Vulkan".into()),
         }
     }
     if cfg!(feature = "wgpu") {
         match wgpu(None) {
-            Ok(found) => return with_reason(found, &because("auto: the first real GPU through wgpu", &why_not)),
+            Ok(found) => {
+                return with_reason(found, &because("auto: the first real GPU through wgpu", &why_not));
+            }
             Err(_) => why_not.push("no real GPU through wgpu".into()),
         }
     }

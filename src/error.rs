@@ -75,6 +75,18 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Recipes(#[from] crate::cli::recipes::RecipesError),
+    /// A verb could not do what it was asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Cli(#[from] crate::cli::CliError),
+    /// A library gave up.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Panicked(#[from] crate::cli::panics::Panicked),
+    /// Standard output takes no more.
+    #[error("cannot write to standard output: {0}")]
+    #[diagnostic(help("check where the output is sent to"))]
+    Output(std::io::Error),
 }
 
 impl From<crate::recipe::RecipeErrors> for Error {

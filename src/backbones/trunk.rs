@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// In a recipe that builds on another, and in `--set model.weights=none`: random weights after all.
+const NONE: &str = "none";
+
 /// The trunk of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -13,7 +16,7 @@ pub struct TrunkSection {
     /// The residual network.
     pub trunk: ResNetConfig,
     /// Published weights to start from: a name such as `torchvision/resnet50-v1` (kept in a cache, downloaded once, its hash
-    /// checked) or a path to a `.pth` or `.safetensors` file. Absent, the trunk starts from random weights.
+    /// checked) or a path to a `.pth` or `.safetensors` file. Absent, or `"none"`, the trunk starts from random weights.
     #[serde(default)]
     pub weights: Option<String>,
 }
@@ -21,7 +24,7 @@ pub struct TrunkSection {
 impl TrunkSection {
     /// Loads the trunk's weights, if the section names any.
     pub fn load(&self, trunk: ResNet) -> Result<(ResNet, Option<LoadReport>), WeightsError> {
-        let Some(source) = &self.weights else {
+        let Some(source) = self.weights.as_ref().filter(|source| *source != NONE) else {
             return Ok((trunk, None));
         };
         let path = locate(source)?;
@@ -65,7 +68,9 @@ pub fn for_torchvision(config: &ResNetConfig, weights: &Tensors, neck: &str) -> 
     let mut python = vec![format!("m.fc = torch.nn.BatchNorm1d({})", config.feature_dim())];
     if config.last_stride == 1 {
         let conv = if depth >= 50 { "conv2" } else { "conv1" };
-        python.push(format!("m.layer4[0].{conv}.stride = m.layer4[0].downsample[0].stride = (1, 1)"));
+        python.push(format!(
+            "m.layer4[0].{conv}.stride = m.layer4[0].downsample[0].stride = (1, 1)"
+        ));
     }
     if !config.stem_relu {
         python.push("m.relu = torch.nn.Identity()".into());

@@ -3,6 +3,7 @@
 use super::run::grouped;
 use super::say;
 use super::session::{Plan, Session, for_room};
+use crate::backbones::weights;
 use crate::data::DatasetSection;
 use crate::data::feed::{Feed, Job};
 use crate::data::section::DataSection;
@@ -13,7 +14,6 @@ use crate::recipe::Recipe;
 use crate::train::TrainError;
 use crate::train::optim::{Groups, Optimizer};
 use crate::train::sinks::system;
-use burn::module::Module;
 use burn::optim::GradientsParams;
 use std::time::Instant;
 
@@ -45,11 +45,7 @@ pub fn run(args: CheckArgs) -> crate::Result<()> {
         device: device.device,
     };
     let facts = for_room(&recipe, verb)?;
-    match args.json {
-        true => println!("{}", serde_json::to_string(&facts).expect("facts are plain data")),
-        false => facts.print(),
-    }
-    Ok(())
+    facts.print(args.json)
 }
 
 /// The data section of a recipe, for `tailor data check`.
@@ -95,27 +91,62 @@ pub struct Facts {
     /// Seconds of the step; a GPU's first step also compiles its kernels.
     pub seconds: f64,
     /// The losses of the step.
+    #[serde(serialize_with = "as_map")]
     pub losses: Vec<(String, f64)>,
 }
 
 impl Facts {
-    /// For a person, on stdout.
-    pub fn print(&self) {
-        let losses: Vec<String> = self.losses.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-        println!("classes  {}", grouped(self.classes));
-        println!("batch    {} pictures, {} steps in all", self.batch, grouped(self.steps as usize));
-        println!("model    {} parameters", grouped(self.parameters));
-        println!("memory   {} for weights, gradients, optimiser and average", mib(self.state_bytes));
-        if let Some(bytes) = self.step_bytes {
-            println!("         {} more while one step was taken on this device", mib(bytes));
-        }
-        println!("step     {:.2} s: {}", self.seconds, losses.join(", "));
-        println!("ok");
+    /// On stdout: a table for a person, or one JSON object.
+    pub fn print(&self, json: bool) -> crate::Result<()> {
+        let text = match json {
+            true => serde_json::to_string(self).expect("facts are plain data"),
+            false => self.to_text(),
+        };
+        super::print(&format!("{text}\n"))
+    }
+
+    fn to_text(&self) -> String {
+        let losses: Vec<String> = self
+            .losses
+            .iter()
+            .map(|(name, value)| format!("{name} {value:.4}"))
+            .collect();
+        let mut lines = vec![
+            format!("classes  {}", grouped(self.classes)),
+            format!(
+                "batch    {} pictures, {} steps in all",
+                self.batch,
+                grouped(self.steps as usize)
+            ),
+            format!("model    {} parameters", grouped(self.parameters)),
+            format!(
+                "memory   {} for weights, gradients, optimiser and average",
+                mib(self.state_bytes)
+            ),
+        ];
+        lines.extend(self.step_bytes.map(|bytes| {
+            format!(
+                "         {} more in this process while one step was taken",
+                mib(bytes)
+            )
+        }));
+        lines.push(format!("step     {:.2} s: {}", self.seconds, losses.join(", ")));
+        lines.push("ok".into());
+        lines.join("\n")
     }
 }
 
+fn as_map<S: serde::Serializer>(losses: &[(String, f64)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(losses.iter().map(|(name, value)| (name, value)))
+}
+
+/// "23.5 MiB", and "1,234 MiB" where a tenth says nothing.
 fn mib(bytes: u64) -> String {
-    format!("{} MiB", grouped((bytes / (1 << 20)) as usize))
+    let mib = bytes as f64 / f64::from(1 << 20);
+    match mib < 100.0 {
+        true => format!("{mib:.1} MiB"),
+        false => format!("{} MiB", grouped(mib.round() as usize)),
+    }
 }
 
 /// Takes one step on the first batch and throws it away.
@@ -125,7 +156,7 @@ pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Resul
     if let Some(report) = report {
         say!("weights  {report}");
     }
-    let parameters = model.num_params();
+    let parameters = weights::parameter_count(&model);
     let host = session
         .feed
         .load(Job { epoch: 0, batch: 0 }, &mut Default::default())
@@ -171,7 +202,9 @@ pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Resul
         steps: session.steps()?,
         parameters,
         state_bytes: parameters as u64 * 4 * copies,
-        step_bytes: before.zip(system::peak_bytes()).map(|(before, after)| after - before),
+        step_bytes: before
+            .zip(system::peak_bytes())
+            .map(|(before, after)| after - before),
         seconds: start.elapsed().as_secs_f64(),
         losses,
     })

@@ -93,9 +93,9 @@ fn run_check(
     };
     let report = check(&table, &options);
     if args.json {
-        println!("{}", serde_json::json!(report));
+        super::print(&format!("{}\n", serde_json::json!(report)))?;
     } else {
-        println!("{report}");
+        super::print(&format!("{report}\n"))?;
     }
     match report.errors {
         0 => Ok(()),

@@ -16,25 +16,31 @@ pub fn run(args: DevicesArgs) -> crate::Result<()> {
     let found = device::list();
     let auto = device::resolve(Choice::Auto)?;
     if args.json {
-        println!("{}", serde_json::json!({ "devices": found, "auto": auto.name, "reason": auto.reason }));
-        return Ok(());
+        let found = serde_json::json!({ "devices": found, "auto": auto.name, "reason": auto.reason });
+        return super::print(&format!("{found}\n"));
     }
+    let mut text = String::new();
     for device in &found {
         let mark = if device.name == auto.name { "*" } else { " " };
-        let mut line = format!("{mark} {:<10} {}", device.name, device.description);
+        text.push_str(&format!("{mark} {:<10} {}", device.name, device.description));
         if device.software {
-            line.push_str("  (software: taken only when asked for by name)");
+            text.push_str("  (software: taken only when asked for by name)");
         }
         if let Some(problem) = &device.problem {
-            line.push_str(&format!("  (cannot be used: {problem})"));
+            text.push_str(&format!("  (cannot be used: {problem})"));
         }
-        println!("{line}");
+        text.push('\n');
     }
-    println!("\n--device auto takes {auto}");
-    for (feature, built) in [("cuda", cfg!(feature = "cuda")), ("vulkan", cfg!(feature = "vulkan"))] {
+    text.push_str(&format!("\n--device auto takes {auto}\n"));
+    for (feature, built) in [
+        ("cuda", cfg!(feature = "cuda")),
+        ("vulkan", cfg!(feature = "vulkan")),
+    ] {
         if !built {
-            println!("this binary was built without {feature}: `cargo build --release --features {feature}` adds it");
+            text.push_str(&format!(
+                "this binary was built without {feature}: `cargo build --release --features {feature}` adds it\n"
+            ));
         }
     }
-    Ok(())
+    super::print(&text)
 }

@@ -1,7 +1,7 @@
 //! `tailor eval`.
 
-use super::session::{Plan, for_room};
 use super::run::{evaluate, published};
+use super::session::{Plan, for_room};
 use super::{RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import};
 use crate::device::{self, Choice, Device};
@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 pub struct EvalArgs {
     /// A run's folder or name, a recipe's file, or the name of a built-in recipe.
     target: String,
-    /// For a run: best, last or ema. For a recipe: a file; without it, the recipe's own starting weights.
+    /// For a run: best, last, ema or a file; without it, ema where the run keeps it, else last. For a recipe: a file; without it, the
+    /// recipe's own starting weights.
     #[arg(long)]
     weights: Option<String>,
     /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i].
@@ -64,13 +65,11 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
     let origin = Origin::File(folder.join("recipe.toml"));
     let mut recipe = Recipe::from_text("recipe", origin, run.recipe()?, sets)?;
     recipe.name.clone_from(&run.info().recipe);
-    let which = <Which as clap::ValueEnum>::from_str(weights.unwrap_or("last"), true);
+    let which = weights.map(|which| (which, <Which as clap::ValueEnum>::from_str(which, true)));
     let weights = match which {
-        Ok(which) => {
-            let (path, name) = weights_of(&folder, which)?;
-            (path, name.to_string())
-        }
-        Err(_) => (PathBuf::from(weights.unwrap_or_default()), "file".into()),
+        None => weights_of(&folder, None)?,
+        Some((_, Ok(which))) => weights_of(&folder, Some(which))?,
+        Some((path, Err(_))) => (PathBuf::from(path), "file".into()),
     };
     Ok(Target {
         recipe,
@@ -109,13 +108,13 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     if let Some(folder) = &run
         && args.sets.is_empty()
     {
-        RunFolder::open(folder)?.write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
+        RunFolder::open(folder)?
+            .write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
     }
     match args.json {
-        true => println!("{}", report.to_json(false)),
-        false => println!("\n{}", report.table(&published)),
+        true => super::print(&format!("{}\n", report.to_json(false))),
+        false => super::print(&format!("\n{}", report.table(&published))),
     }
-    Ok(())
 }
 
 struct Eval {
@@ -138,7 +137,13 @@ impl Visitor for Eval {
         let (model, which, source) = match &self.target.weights {
             Some((path, which)) => {
                 say!("weights  {} ({which})", path.display());
-                (load(model, path)?, which.clone(), path.clone())
+                let source = self
+                    .target
+                    .run
+                    .as_ref()
+                    .filter(|_| which != "file")
+                    .unwrap_or(path);
+                (load(model, path)?, which.clone(), source.clone())
             }
             None => {
                 if let Some(report) = report {

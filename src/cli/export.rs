@@ -1,10 +1,12 @@
 //! `tailor export`.
 
 use super::eval::{self, Target};
-use super::session::{Plan, for_room};
 use super::run::embed_all;
+use super::session::{Plan, for_room};
 use super::{RUNS, say};
+use crate::backbones::trunk::TorchvisionLayout;
 use crate::backbones::weights;
+use crate::data::transform::Preprocessing;
 use crate::device::{self, Choice, Device};
 use crate::export::embeddings;
 use crate::files;
@@ -32,9 +34,9 @@ pub struct ExportArgs {
     /// The file to write.
     #[arg(long)]
     out: PathBuf,
-    /// best, last or ema.
-    #[arg(long, default_value = "last")]
-    weights: String,
+    /// best, last or ema; without it, ema where the run keeps it, else last.
+    #[arg(long)]
+    weights: Option<String>,
     /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i]; for embeddings.
     #[arg(long, default_value = "auto")]
     device: String,
@@ -69,14 +71,10 @@ pub fn run(args: ExportArgs) -> crate::Result<()> {
     };
     for path in [Some(&args.out), beside.as_ref()].into_iter().flatten() {
         if path.exists() && !args.force {
-            return Err(crate::train::TrainError::Setting(format!(
-                "{} exists: name another file, or say --force",
-                path.display()
-            ))
-            .into());
+            return Err(super::CliError::Exists(path.to_path_buf()).into());
         }
     }
-    let target = eval::target(&args.run, Some(&args.weights), &args.sets, &args.runs)?;
+    let target = eval::target(&args.run, args.weights.as_deref(), &args.sets, &args.runs)?;
     let device = device::resolve(args.device.parse::<Choice>()?)?;
     let recipe = target.recipe.clone();
     for_room(
@@ -88,6 +86,22 @@ pub fn run(args: ExportArgs) -> crate::Result<()> {
             beside,
         },
     )
+}
+
+/// What is written beside the weights: all that is needed to use them.
+#[derive(serde::Serialize)]
+struct Card<'a> {
+    recipe: &'a str,
+    weights: &'a str,
+    pytorch: TorchvisionLayout,
+    embedding: Embedding,
+    preprocessing: Preprocessing,
+}
+
+#[derive(serde::Serialize)]
+struct Embedding {
+    normalise: &'static str,
+    similarity: &'static str,
 }
 
 struct Export {
@@ -106,29 +120,29 @@ impl Visitor for Export {
         say!("weights  {} ({which})", path.display());
         if self.args.format == Format::Safetensors {
             let (tensors, layout) = plan.paper.export(&weights::read(&path)?);
-            let metadata = BTreeMap::from([
-                ("format".to_string(), "pt".to_string()),
-                ("recipe".to_string(), plan.recipe.name.clone()),
-                ("weights".to_string(), which),
-            ]);
+            // Nothing that may differ where the weights are the same.
+            let metadata = BTreeMap::from([("format".to_string(), "pt".to_string())]);
             weights::write(&self.args.out, &tensors, &metadata)?;
             let preprocessing = plan
                 .eval_pipeline
                 .preprocessing(plan.data.decode.exif)
                 .map_err(|e| crate::train::TrainError::Setting(e.to_string()))?;
-            let card = serde_json::json!({
-                "recipe": plan.recipe.name,
-                "pytorch": layout,
-                "embedding": { "normalise": "L2", "similarity": "cosine" },
-                "preprocessing": preprocessing,
-            });
+            let card = Card {
+                recipe: &plan.recipe.name,
+                weights: &which,
+                pytorch: layout,
+                embedding: Embedding {
+                    normalise: "L2",
+                    similarity: "cosine",
+                },
+                preprocessing,
+            };
             let beside = self.beside.expect("safetensors have a card");
             files::write_whole(&beside, |w| {
                 serde_json::to_writer_pretty(&mut *w, &card)?;
                 w.write_all(b"\n")
             })?;
-            println!("{}\n{}", self.args.out.display(), beside.display());
-            return Ok(());
+            return super::print(&format!("{}\n{}\n", self.args.out.display(), beside.display()));
         }
         plan.paper.forget_published_weights();
         let session = plan.open()?;
@@ -144,7 +158,13 @@ impl Visitor for Export {
         let ids: Vec<String> = items().map(|item| item.id.clone()).collect();
         let labels: Vec<String> = items().map(|item| item.label.clone()).collect();
         let sides: Vec<&str> = (0..rows.len())
-            .map(|i| if i < task.queries().len() { "query" } else { "gallery" })
+            .map(|i| {
+                if i < task.queries().len() {
+                    "query"
+                } else {
+                    "gallery"
+                }
+            })
             .collect();
         let shape = [rows.len(), embedded.dim];
         let rows = embeddings::Rows {
@@ -157,13 +177,12 @@ impl Visitor for Export {
                 embeddings::write_npy(&self.args.out, &values, shape)?;
                 let beside = self.beside.expect("an array has a list of its rows");
                 embeddings::write_rows(&beside, rows)?;
-                println!("{}\n{}", self.args.out.display(), beside.display());
+                super::print(&format!("{}\n{}\n", self.args.out.display(), beside.display()))
             }
             _ => {
                 embeddings::write_parquet(&self.args.out, rows, &values, embedded.dim)?;
-                println!("{}", self.args.out.display());
+                super::print(&format!("{}\n", self.args.out.display()))
             }
         }
-        Ok(())
     }
 }

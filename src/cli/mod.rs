@@ -5,26 +5,46 @@ pub mod data;
 pub mod devices;
 pub mod eval;
 pub mod export;
+pub mod panics;
 pub mod recipes;
 mod run;
 pub mod runs;
 mod session;
 pub mod train;
 
+use crate::train::checkpoint::read_state;
 use crate::train::run_folder::{self, RunFolder};
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Prints one line to stderr: stdout belongs to results.
+/// Prints one line to stderr: stdout belongs to results. A closed pipe must not stop a run.
 macro_rules! say {
-    ($($part:tt)*) => { eprintln!($($part)*) };
+    ($($part:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($part)*);
+    }};
 }
 pub(crate) use say;
 
+/// Prints a result to stdout. `tailor … | head` is no failure.
+fn print(text: &str) -> crate::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(crate::Error::Output(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Trains, evaluates and exports the models behind visual product search.
 #[derive(Debug, Parser)]
-#[command(name = "tailor", version, about, arg_required_else_help = true, infer_subcommands = true)]
+#[command(
+    name = "tailor",
+    version,
+    about,
+    arg_required_else_help = true,
+    infer_subcommands = true
+)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -50,6 +70,27 @@ enum Verb {
     Devices(devices::DevicesArgs),
 }
 
+/// What the verbs themselves may fail with.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum CliError {
+    /// A file that would be overwritten.
+    #[error("{} exists already", .0.display())]
+    #[diagnostic(help("name another file, or add --force to overwrite it"))]
+    Exists(PathBuf),
+    /// A run that has nothing to evaluate or export.
+    #[error("{} has no complete checkpoint", .0.display())]
+    #[diagnostic(help(
+        "train it further (`tailor train … --run NAME --resume`), or name a file of weights with --weights FILE"
+    ))]
+    NoCheckpoint(PathBuf),
+    /// A run without averaged weights.
+    #[error("{} keeps no moving average", .0.display())]
+    #[diagnostic(help(
+        "take --weights last or best; runs keep an average where their recipe sets train.ema"
+    ))]
+    NoAverage(PathBuf),
+}
+
 /// Runs the program.
 pub fn run(cli: Cli) -> crate::Result<()> {
     match cli.verb {
@@ -66,6 +107,9 @@ pub fn run(cli: Cli) -> crate::Result<()> {
 
 /// Where runs land unless told otherwise.
 pub const RUNS: &str = "checkpoints";
+
+/// The file of a checkpoint's averaged weights.
+const EMA: &str = "ema.safetensors";
 
 /// Which weights of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -88,32 +132,33 @@ impl Which {
     }
 }
 
-/// The file of a run's weights, and what it holds. A run that was never evaluated has no best checkpoint: its last one counts.
-fn weights_of(run: &Path, which: Which) -> crate::Result<(PathBuf, &'static str)> {
+/// The file of a run's weights, and what it holds. Without a wish, the weights that training evaluated at its end: the moving average
+/// where there is one. A run that was never evaluated has no best checkpoint: its last one counts.
+fn weights_of(run: &Path, which: Option<Which>) -> crate::Result<(PathBuf, String)> {
     let folder = RunFolder::open(run)?;
-    let last = folder.last()?.ok_or_else(|| {
-        crate::train::TrainError::Setting(format!("{} has no complete checkpoint yet", run.display()))
-    })?;
+    let last = folder
+        .last()?
+        .ok_or_else(|| CliError::NoCheckpoint(run.to_path_buf()))?;
+    let has_ema = last.path.join(EMA).exists();
     let (checkpoint, which) = match which {
-        Which::Best => match folder.best() {
-            Some(best) => (best, which),
+        Some(Which::Best) => match folder.best() {
+            Some(best) => (best, Which::Best),
             None => (last, Which::Last),
         },
-        _ => (last, which),
+        Some(which) => (last, which),
+        None => (last, if has_ema { Which::Ema } else { Which::Last }),
     };
     let file = match which {
-        Which::Ema => "ema.safetensors",
+        Which::Ema => EMA,
+        // The best figure may have been the averaged weights'.
+        Which::Best if read_state(&checkpoint.path)?.best.is_some_and(|best| best.ema) => EMA,
         _ => "model.safetensors",
     };
     let path = checkpoint.path.join(file);
     if !path.exists() {
-        return Err(crate::train::TrainError::Setting(format!(
-            "{} keeps no moving average: set train.ema in its recipe, or take --weights last",
-            run.display()
-        ))
-        .into());
+        return Err(CliError::NoAverage(run.to_path_buf()).into());
     }
-    Ok((path, which.name()))
+    Ok((path, format!("{}, step {}", which.name(), checkpoint.step)))
 }
 
 /// The folder of a run that is named or pathed.
@@ -124,7 +169,8 @@ fn run_of(name: &str, runs: &Path) -> PathBuf {
 /// A bar on stderr, where that is a terminal.
 fn bar(what: &'static str, total: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{prefix:8} {bar:30} {pos}/{len}  {per_sec}  {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{prefix:8} {bar:30} {pos}/{len}  {per_sec}  {eta} left")
+    {
         bar.set_style(style);
     }
     bar.set_prefix(what);

@@ -91,10 +91,6 @@ pub enum RecipesError {
         #[help]
         help: String,
     },
-    /// Standard output takes no more.
-    #[error("cannot write to standard output: {0}")]
-    #[diagnostic(help("check where the output is sent to"))]
-    Output(std::io::Error),
 }
 
 /// Runs `tailor recipes …`.
@@ -117,13 +113,7 @@ pub fn run(args: RecipesArgs) -> crate::Result<()> {
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // `tailor recipes | head` is no failure.
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(RecipesError::Output(error).into())
-        }
-        _ => Ok(()),
-    }
+    super::print(&text)
 }
 
 fn load(name: &str, sets: &[String]) -> Result<Recipe, RecipeError> {
@@ -153,62 +143,43 @@ fn list(json: bool) -> crate::Result<String> {
             .collect();
         return Ok(pretty(&Json::Array(rows)));
     }
-    let cells = rows.into_iter().map(|(name, paper)| match paper {
-        Some(paper) => {
-            let title = format!("{} ({})", paper.title, paper.year);
-            [name, title, paper.task, paper.dataset, paper.headline]
-        }
-        None => [name, String::new(), String::new(), String::new(), String::new()],
-    });
-    Ok(table(
-        ["recipe", "paper", "task", "data", "published"],
-        &cells.collect::<Vec<_>>(),
-        WIDTH,
-    ))
+    Ok(rows
+        .iter()
+        .map(|(name, paper)| entry(name, paper.as_ref()))
+        .collect::<Vec<_>>()
+        .join("\n"))
 }
 
 /// The widest line of the list, in characters.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
-/// An aligned table of at most `width` characters a line. The widest columns give way first, and a cell that does not
-/// fit ends in `…`; the first column, which people copy from, is never cut.
-fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], width: usize) -> String {
-    let length = |text: &str| text.chars().count();
-    let mut widths: [usize; N] = std::array::from_fn(|i| {
-        rows.iter()
-            .map(|row| length(&row[i]))
-            .chain([length(head[i])])
-            .max()
-            .unwrap_or_default()
-    });
-    let gaps = 2 * N.saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > width {
-        let widest = (1..N)
-            .max_by_key(|&i| widths[i])
-            .filter(|&i| widths[i] > length(head[i]));
-        let Some(i) = widest else { break };
-        widths[i] -= 1;
-    }
-    let mut text = String::new();
-    for row in std::iter::once(head.map(str::to_owned)).chain(rows.iter().cloned()) {
-        let mut line = String::new();
-        for (cell, &width) in row.iter().zip(&widths) {
-            let cell = cell.replace(['\n', '\r', '\t'], " ");
-            let cut = length(&cell) > width;
-            let mut shown: String = cell
-                .chars()
-                .take(if cut { width.saturating_sub(1) } else { width })
-                .collect();
-            if cut {
-                shown.truncate(shown.trim_end().len());
-                shown.push('…');
-            }
-            line.push_str(&format!("{shown:width$}  "));
+/// A recipe in a few lines: its name, its paper, and what the paper does on which data with which result.
+fn entry(name: &str, paper: Option<&PaperSection>) -> String {
+    let mut text = format!("{name}\n");
+    if let Some(paper) = paper {
+        for line in [
+            format!("{} ({})", paper.title, paper.year),
+            format!("{} on {}; {}", paper.task, paper.dataset, paper.headline),
+        ] {
+            text.push_str(&wrapped(&line));
         }
-        text.push_str(line.trim_end());
-        text.push('\n');
     }
     text
+}
+
+/// Indented lines of at most [`WIDTH`] characters; a longer word stays whole.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut line) = (String::new(), "  ".to_owned());
+    for word in text.split_whitespace() {
+        if line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            line = "    ".to_owned();
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    lines + line.trim_end() + "\n"
 }
 
 fn show(name: &str, resolved: bool, sets: &[String], json: bool) -> crate::Result<String> {
@@ -284,24 +255,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_fits_and_keeps_its_first_column() {
-        let row = |name: &str, title: &str| {
-            [name, title, "image retrieval", "Street2Shop", "mAP 59.1"].map(str::to_owned)
-        };
-        let rows = [
-            row(
-                "ctl",
-                "On the Unreasonable Effectiveness of Centroids in Image Retrieval (2021)",
-            ),
-            row("a", "B (2019)"),
-        ];
-        let text = table(["recipe", "paper", "task", "data", "published"], &rows, 80);
-        insta::assert_snapshot!(text, @r#"
-        recipe  paper                            task             data         published
-        ctl     On the Unreasonable Effectiven…  image retrieval  Street2Shop  mAP 59.1
-        a       B (2019)                         image retrieval  Street2Shop  mAP 59.1
-        "#);
-        assert!(text.lines().all(|line| line.chars().count() <= 80));
+    fn long_lines_are_wrapped_between_words() {
+        let text = wrapped(
+            "On the Unreasonable Effectiveness of Centroids in Image Retrieval and in much else (2021)",
+        );
+        insta::assert_snapshot!(text, @r"
+          On the Unreasonable Effectiveness of Centroids in Image Retrieval and in much
+            else (2021)
+        ");
     }
 
     #[test]
@@ -328,7 +289,7 @@ mod tests {
         );
         assert_eq!(diff(mine, copied.to_str().unwrap(), true).unwrap(), "[]");
         let differences = diff(path("base.toml").to_str().unwrap(), mine, false).unwrap();
-        assert_eq!(differences, "loss.scale: only right → 1\n");
+        assert_eq!(differences, "loss.scale: (not set) → 1\n");
         let resolved = show(mine, false, &["loss.margin=0.5".to_owned()], false).unwrap();
         assert_eq!(resolved, "[loss]\nmargin = 0.5\nscale = 1\n");
         assert_eq!(
@@ -341,7 +302,12 @@ mod tests {
     fn the_built_in_recipes_are_listed() {
         let names: Vec<&str> = Recipe::built_in().collect();
         let listed = list(false).unwrap();
-        assert_eq!(listed.lines().count(), 1 + names.len());
+        for name in &names {
+            assert!(
+                listed.lines().any(|line| line == *name),
+                "{name} is not in {listed}"
+            );
+        }
         assert!(
             listed.lines().all(|line| line.chars().count() <= WIDTH),
             "{listed}"

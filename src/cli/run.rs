@@ -1,7 +1,7 @@
 //! One training run from recipe to figures.
 
-use super::session::{Plan, Session};
 use super::say;
+use super::session::Session;
 use crate::backbones::weights::{self, Import};
 use crate::data::feed::{Feed, Job};
 use crate::device::Device;
@@ -64,7 +64,9 @@ struct Evaluator<P: Paper> {
 
 impl<P: Paper> Hooks<P::Model> for Evaluator<P> {
     fn evaluate(&mut self, model: &P::Model, _state: &State) -> crate::Result<Evaluated> {
-        let embedded = self.task.embed(model, &self.pipeline, &self.device, self.workers, &mut |_, _| {})?;
+        let embedded = self
+            .task
+            .embed(model, &self.pipeline, &self.device, self.workers, &mut |_, _| {})?;
         let mut figures = Vec::new();
         for measured in self.task.measure(&embedded, &self.device, true)? {
             let prefix = match figures.is_empty() {
@@ -80,7 +82,11 @@ impl<P: Paper> Hooks<P::Model> for Evaluator<P> {
 }
 
 /// Trains, evaluates and writes everything down.
-pub fn run<P: Paper>(session: &Session<P>, device: &Device, options: &RunOptions) -> crate::Result<RunResult> {
+pub fn run<P: Paper>(
+    session: &Session<P>,
+    device: &Device,
+    options: &RunOptions,
+) -> crate::Result<RunResult> {
     let plan = &session.plan;
     let root = options.runs.join(&options.name);
     let (model, loaded) = session.model(device)?;
@@ -91,11 +97,36 @@ pub fn run<P: Paper>(session: &Session<P>, device: &Device, options: &RunOptions
         Some(path) => init_from(model, path)?,
         None => model,
     };
-    say!("model    {} parameters in {}", grouped(model.num_params()), P::ROOM);
+    say!(
+        "model    {} parameters in room {}",
+        grouped(weights::parameter_count(&model)),
+        P::ROOM
+    );
 
     let mut run = match options.resume && root.exists() {
-        true => RunFolder::resume(&root)?,
-        false => RunFolder::create(&options.runs, &options.name, run_info(session, options), &plan.recipe.resolved())?,
+        true => {
+            // Nothing of the run is touched before it is known to be the right one.
+            hold_against(session, &RunFolder::open(&root)?)?;
+            RunFolder::resume(&root)?
+        }
+        false if options.resume => {
+            say!(
+                "note     there is no run {} to resume: it begins at step 0",
+                root.display()
+            );
+            RunFolder::create(
+                &options.runs,
+                &options.name,
+                run_info(session, options),
+                &plan.recipe.resolved(),
+            )?
+        }
+        false => RunFolder::create(
+            &options.runs,
+            &options.name,
+            run_info(session, options),
+            &plan.recipe.resolved(),
+        )?,
     };
     for note in run.take_notes() {
         say!("note     {note}");
@@ -105,12 +136,20 @@ pub fn run<P: Paper>(session: &Session<P>, device: &Device, options: &RunOptions
         Some(checkpoint) => checkpoint::read_state(&checkpoint.path)?,
         None => State::default(),
     };
-    if options.resume {
-        hold_against(session, &run)?;
-    }
     let steps = session.steps()?;
     let steps = options.max_steps.map_or(steps, |max| max.min(steps));
-    let sinks = sinks(plan, &run, &state, last.is_some(), steps)?;
+    let mut sinks = sinks(&run, &state, last.is_some())?;
+    if !options.tui {
+        // burn's interface takes the whole terminal.
+        sinks.push(Progress::stderr(progress::Plan {
+            name: plan.recipe.name.clone(),
+            steps,
+            epochs: plan.train.epochs as f64,
+            start: state.step,
+            every: std::time::Duration::from_secs(10),
+            headline: vec![plan.train.best.clone(), "recall@1".into(), "mAP".into()],
+        }));
+    }
     let stop = StopFlag::on_signals();
     let settings = Settings {
         train: plan.train.clone(),
@@ -200,7 +239,10 @@ fn hold_against<P: Paper>(session: &Session<P>, run: &RunFolder) -> crate::Resul
             .iter()
             .map(|d| format!("  {d}"))
             .collect();
-        return Err(misfit(format!("the recipe has changed:\n{}", differences.join("\n"))));
+        return Err(misfit(format!(
+            "the recipe has changed:\n{}",
+            differences.join("\n")
+        )));
     }
     if info.data_fingerprint != session.table.fingerprint {
         return Err(misfit(format!(
@@ -211,7 +253,8 @@ fn hold_against<P: Paper>(session: &Session<P>, run: &RunFolder) -> crate::Resul
     Ok(())
 }
 
-fn sinks<P: Paper>(plan: &Plan<P>, run: &RunFolder, state: &State, resumed: bool, steps: u64) -> crate::Result<Sinks> {
+/// The records of a run, begun or cut back to where a checkpoint stands.
+fn sinks(run: &RunFolder, state: &State, resumed: bool) -> crate::Result<Sinks> {
     let mut sinks = Sinks::new();
     let root = run.root();
     match resumed {
@@ -224,23 +267,22 @@ fn sinks<P: Paper>(plan: &Plan<P>, run: &RunFolder, state: &State, resumed: bool
             sinks.push(TensorBoard::create(root)?);
         }
     }
-    sinks.push(Progress::stderr(progress::Plan {
-        name: plan.recipe.name.clone(),
-        steps,
-        epochs: plan.train.epochs as f64,
-        start: state.step,
-        every: std::time::Duration::from_secs(10),
-    }));
     Ok(sinks)
 }
 
 /// What is logged once, before the first step: the recipe, the settings, and the first batch as the model will see it.
-fn first_words<P: Paper>(session: &Session<P>, engine: &mut Engine<P::Model, crate::data::image_feed::ImageFeed>) -> crate::Result<()> {
+fn first_words<P: Paper>(
+    session: &Session<P>,
+    engine: &mut Engine<P::Model, crate::data::image_feed::ImageFeed>,
+) -> crate::Result<()> {
     let recipe = &session.plan.recipe;
     let sinks = engine.sinks();
     let text = format!("```toml\n{}\n```", recipe.resolved());
     sinks.text(0, "recipe", &text)?;
-    sinks.hparams(&recipe.to_json(), &[format!("valid/{}", session.plan.train.best), "train/loss".into()])?;
+    sinks.hparams(
+        &recipe.to_json(),
+        &[format!("valid/{}", session.plan.train.best), "train/loss".into()],
+    )?;
     let host = session
         .feed
         .load(Job { epoch: 0, batch: 0 }, &mut Default::default())
@@ -254,14 +296,18 @@ fn first_words<P: Paper>(session: &Session<P>, engine: &mut Engine<P::Model, cra
 /// Weights of another run or file: what fits by name and shape is taken, a classifier of other classes starts anew.
 pub fn init_from<M: Embed>(model: M, path: &Path) -> crate::Result<M> {
     let path = match path.is_dir() {
-        true => super::weights_of(path, super::Which::Best)?.0,
+        true => super::weights_of(path, Some(super::Which::Best))?.0,
         false => path.to_path_buf(),
     };
     let tensors = weights::read(&path)?;
     let ours = tensors.keys().any(|name| name.starts_with("trunk."));
     let import = Import {
         source: path.display().to_string(),
-        rename: if ours { Vec::new() } else { vec![("^".into(), "trunk.".into())] },
+        rename: if ours {
+            Vec::new()
+        } else {
+            vec![("^".into(), "trunk.".into())]
+        },
         allow_missing: vec!["^head\\.".into()],
         allow_unused: vec!["^trunk\\.fc\\.".into(), "^head\\.centers$".into()],
         allow_mismatched: vec!["^head\\.classifier\\.".into(), "^head\\.centers$".into()],
@@ -306,8 +352,15 @@ pub fn evaluate<P: Paper>(
 }
 
 /// Embeds queries and gallery with a progress bar.
-pub fn embed_all<P: Paper>(session: &Session<P>, model: &P::Model, device: &Device) -> crate::Result<Embedded> {
-    let bar = super::bar("embed", session.task.queries().len() + session.task.gallery().len());
+pub fn embed_all<P: Paper>(
+    session: &Session<P>,
+    model: &P::Model,
+    device: &Device,
+) -> crate::Result<Embedded> {
+    let bar = super::bar(
+        "embed",
+        session.task.queries().len() + session.task.gallery().len(),
+    );
     let embedded = session.task.embed(
         model,
         &session.plan.eval_pipeline,

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::Result;
+use crate::report::figures::number;
 use crate::train::run_folder::{self, RunFolder, name};
 use crate::train::sinks::jsonl;
 use table::Table;
@@ -91,8 +92,7 @@ pub fn run(args: &RunsArgs) -> Result<()> {
             }
         }
     };
-    print!("{text}");
-    Ok(())
+    super::print(&text)
 }
 
 /// A figure of `eval.json`, with its interval where it has one.
@@ -112,10 +112,12 @@ impl Figure {
         })
     }
 
-    fn to_text(self) -> String {
+    /// As the table of an evaluation has it: shares as percentages.
+    fn to_text(self, metric: &str) -> String {
+        let value = number(metric, self.value);
         match self.interval {
-            Some((low, high)) => format!("{:.4} [{low:.4}, {high:.4}]", self.value),
-            None => format!("{:.4}", self.value),
+            Some((low, high)) => format!("{value} [{}, {}]", number(metric, low), number(metric, high)),
+            None => value,
         }
     }
 
@@ -171,11 +173,11 @@ fn list(dir: &Path, json: bool, now: u64) -> Result<String> {
         };
         let info = run.info();
         let best = info.best.as_ref().map_or(String::new(), |b| {
-            format!("{} {:.4} @ {}", b.metric, b.value, b.step)
+            format!("{} {} @ {}", b.metric, number(&b.metric, b.value), b.step)
         });
         let age = name::seconds(&info.created).map(|created| now.saturating_sub(created));
         let [first, second] = FIGURES.map(|name| headline(eval.as_ref(), name));
-        let show = |figure: Option<Figure>| figure.map_or(String::new(), |f| format!("{:.4}", f.value));
+        let show = |figure: Option<Figure>| figure.map_or(String::new(), |f| number("", f.value));
         table.row([
             folder_name.clone(),
             info.recipe.clone(),
@@ -230,7 +232,12 @@ fn show(root: &Path, json: bool) -> Result<String> {
     if let Some(best) = &info.best {
         line(
             "best",
-            format!("{} {} at step {}", best.metric, best.value, best.step),
+            format!(
+                "{} {} at step {}",
+                best.metric,
+                number(&best.metric, best.value),
+                best.step
+            ),
         );
     }
     line(
@@ -242,7 +249,7 @@ fn show(root: &Path, json: bool) -> Result<String> {
         Some(eval) => {
             line("evaluation", compare::conditions(eval));
             for (name, figure) in figures(eval) {
-                line(&name, figure.to_text());
+                line(&name, figure.to_text(&name));
             }
         }
     }

@@ -3,15 +3,15 @@
 use crate::backbones::weights::LoadReport;
 use crate::data::feed::Feed;
 use crate::data::image_feed::ImageFeed;
-use crate::data::section::DataSection;
 use crate::data::sampler::SamplerSection;
+use crate::data::section::DataSection;
 use crate::data::transform::Pipeline;
 use crate::data::{self, Table};
 use crate::device::Device;
 use crate::papers::registry::{self, ROOMS, Visitor};
 use crate::papers::{Facts, Paper};
-use crate::recipe::{self, Recipe};
 use crate::recipe::PaperSection;
+use crate::recipe::{self, Recipe};
 use crate::train::optim::OptimizerSection;
 use crate::train::retrieval::{EvalSection, Task};
 use crate::train::schedule::ScheduleSection;
@@ -66,7 +66,9 @@ impl<P: Paper> Plan<P> {
                 match built {
                     Ok(pipeline) => Some(pipeline),
                     Err(error) => {
-                        let help = miette::Diagnostic::help(&error).map(|h| h.to_string()).unwrap_or_default();
+                        let help = miette::Diagnostic::help(&error)
+                            .map(|h| h.to_string())
+                            .unwrap_or_default();
                         reader.refuse(key, error.to_string(), &help);
                         None
                     }
@@ -79,18 +81,30 @@ impl<P: Paper> Plan<P> {
             if let (Some(train), Some(eval)) = (&pipelines.0, &pipelines.1)
                 && train.output() != eval.output()
             {
-                tracing::info!("training pictures are {:?}, evaluated ones {:?}", train.output(), eval.output());
+                tracing::info!(
+                    "training pictures are {:?}, evaluated ones {:?}",
+                    train.output(),
+                    eval.output()
+                );
             }
         }
         if let Some(optimizer) = &optimizer
             && let Err(problem) = crate::train::optim::Groups::new(optimizer, "")
         {
-            reader.refuse("optimizer.groups", problem, "see the syntax of Rust's regex crate");
+            reader.refuse(
+                "optimizer.groups",
+                problem,
+                "see the syntax of Rust's regex crate",
+            );
         }
         if let Some(eval) = &eval
             && eval.modes.is_empty()
         {
-            reader.refuse("eval.modes", "there is no mode to evaluate in", "name \"instance\", \"centroid\" or both");
+            reader.refuse(
+                "eval.modes",
+                "there is no mode to evaluate in",
+                "name \"instance\", \"centroid\" or both",
+            );
         }
         reader.finish()?;
         let whole = "the reader refused nothing";
@@ -127,7 +141,9 @@ impl<P: Paper> Plan<P> {
                 _ => None,
             },
         };
-        self.paper.check(&facts).map_err(crate::train::TrainError::Setting)?;
+        self.paper
+            .check(&facts)
+            .map_err(crate::train::TrainError::Setting)?;
         feed.batches(0).map_err(crate::train::TrainError::from)?;
         let task = Task::new(table.clone(), &self.eval, self.train.seed)?;
         Ok(Session {
@@ -157,7 +173,9 @@ pub struct Session<P> {
 impl<P: Paper> Session<P> {
     /// The model at step 0, on an autodiff device.
     pub fn model(&self, device: &Device) -> crate::Result<(P::Model, Option<LoadReport>)> {
-        self.plan.paper.model(&self.facts, self.plan.train.seed, &device.clone().autodiff())
+        self.plan
+            .paper
+            .model(&self.facts, self.plan.train.seed, &device.clone().autodiff())
     }
 
     /// Optimiser steps of the whole recipe.
@@ -172,11 +190,8 @@ impl<P: Paper> Session<P> {
 
     /// A few lines on the data.
     pub fn describe(&self) -> String {
-        let mut text = format!("data     {}", self.table.summary());
-        for note in &self.table.notes {
-            text.push_str(&format!("\n         {note}"));
-        }
-        text
+        let text = format!("data     {}", self.table.summary());
+        text.replace("\n  ", "\n         ")
     }
 }
 

@@ -7,9 +7,9 @@ use crate::device::{self, Choice, Device};
 use crate::papers::Paper;
 use crate::papers::registry::Visitor;
 use crate::recipe::Recipe;
-use crate::train::TrainError;
 use crate::train::engine::End;
 use crate::train::run_folder::name;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -62,12 +62,15 @@ pub struct TrainArgs {
 
 /// Runs the verb.
 pub fn run(args: TrainArgs) -> crate::Result<()> {
+    if args.tui && !std::io::stdout().is_terminal() {
+        say!("note     --tui needs a terminal: plain lines are printed instead");
+    }
     let device = device::resolve(args.device.parse::<Choice>()?)?;
     if args.seeds.is_empty() {
         let recipe = load(&args, &[])?;
         say!("device   {device}");
         let result = train_one(&args, recipe, &device, None)?;
-        return Ok(result.map_or((), |result| show(&args, &result)));
+        return result.map_or(Ok(()), |result| show(&args, &result));
     }
     say!("device   {device}");
     let mut results = Vec::new();
@@ -76,15 +79,16 @@ pub fn run(args: TrainArgs) -> crate::Result<()> {
         say!("\nseed     {seed}");
         match train_one(&args, recipe, &device, Some(seed))? {
             Some(result) if result.end == End::Interrupted => {
-                show(&args, &result);
-                return Ok(());
+                return show(&args, &result);
             }
             Some(result) => results.push(result),
             None => {}
         }
     }
-    if !args.json {
-        results.iter().for_each(|result| show(&args, result));
+    if !args.json || results.len() == 1 {
+        for result in &results {
+            show(&args, result)?;
+        }
     }
     // The same table as `tailor runs compare`, with mean and deviation over the seeds.
     if results.len() > 1 {
@@ -117,7 +121,10 @@ fn train_one(
     device: &device::Resolved,
     seed: Option<u64>,
 ) -> crate::Result<Option<RunResult>> {
-    let base = args.run.clone().unwrap_or_else(|| name::default(&recipe.name, SystemTime::now()));
+    let base = args
+        .run
+        .clone()
+        .unwrap_or_else(|| name::default(&recipe.name, SystemTime::now()));
     let options = RunOptions {
         runs: args.runs.clone(),
         name: match seed {
@@ -128,7 +135,7 @@ fn train_one(
         init_from: args.init_from.clone(),
         max_steps: args.max_steps,
         overfit: args.overfit,
-        tui: args.tui,
+        tui: args.tui && std::io::stdout().is_terminal(),
         device_name: device.name.clone(),
     };
     let verb = Train {
@@ -136,6 +143,7 @@ fn train_one(
         device: device.device.clone(),
         options,
         dry_run: args.dry_run,
+        json: args.json,
     };
     for_room(&recipe, verb)
 }
@@ -145,6 +153,7 @@ struct Train {
     device: Device,
     options: RunOptions,
     dry_run: bool,
+    json: bool,
 }
 
 impl Visitor for Train {
@@ -154,39 +163,29 @@ impl Visitor for Train {
         let session = Plan::<P>::read(self.recipe)?.open()?;
         say!("{}", session.describe());
         if self.dry_run {
-            super::check::one_step(&session, &self.device)?.print();
+            super::check::one_step(&session, &self.device)?.print(self.json)?;
             say!("dry run: nothing was written");
             return Ok(None);
         }
-        guarded(|| run::run(&session, &self.device, &self.options)).map(Some)
+        run::run(&session, &self.device, &self.options).map(Some)
     }
 }
 
-/// burn reports a failing device, for instance one without memory left, by a panic: it becomes an error like any other.
-fn guarded<T>(work: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
-        Ok(result) => result,
-        Err(panic) => {
-            let text = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
-                .unwrap_or_else(|| "no reason was given".into());
-            Err(TrainError::Device(text).into())
-        }
-    }
-}
-
-fn show(args: &TrainArgs, result: &RunResult) {
+fn show(args: &TrainArgs, result: &RunResult) -> crate::Result<()> {
     if result.end == End::Interrupted {
-        let name = result.folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = result
+            .folder
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
         say!("stopped: a checkpoint is saved. Go on with the same command and `--run {name} --resume`");
-        return;
+        return Ok(());
     }
-    let Some(report) = &result.report else { return };
+    let Some(report) = &result.report else {
+        return Ok(());
+    };
     if args.json {
-        println!("{}", report.to_json(false));
-        return;
+        return super::print(&format!("{}\n", report.to_json(false)));
     }
     let published = Recipe::load(&args.recipe, &args.sets)
         .ok()
@@ -196,10 +195,13 @@ fn show(args: &TrainArgs, result: &RunResult) {
         })
         .map(|about| run::published(&about))
         .unwrap_or_default();
-    println!("\n{}", report.table(&published));
     let folder = result.folder.display();
-    println!("figures      {folder}/eval.json, {folder}/metrics.jsonl");
-    println!("curves       tensorboard --logdir {folder}/events");
-    println!("evaluate     tailor eval {folder}");
-    println!("export       tailor export {folder} --format safetensors --out model.safetensors");
+    super::print(&format!(
+        "\n{}
+figures      {folder}/eval.json, {folder}/metrics.jsonl
+curves       tensorboard --logdir {folder}/events
+evaluate     tailor eval {folder}
+export       tailor export {folder} --format safetensors --out model.safetensors\n",
+        report.table(&published)
+    ))
 }

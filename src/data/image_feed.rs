@@ -77,7 +77,11 @@ impl ImageFeed {
         let classes = table.classes(&rows);
         let labels = rows
             .iter()
-            .map(|&row| classes.index(&table.items[row].label).map_or(-1, |index| index as i32))
+            .map(|&row| {
+                classes
+                    .index(&table.items[row].label)
+                    .map_or(-1, |index| index as i32)
+            })
             .collect();
         Self {
             source: ImageSource {
@@ -144,7 +148,12 @@ impl Feed for ImageFeed {
         let columns = batch.min(8);
         let rows = batch.min(32).div_ceil(columns.max(1));
         let mut rgb = vec![0u8; rows * height * columns * width * 3];
-        for (i, pixels) in host.pixels.chunks_exact(3 * height * width).take(rows * columns).enumerate() {
+        for (i, pixels) in host
+            .pixels
+            .chunks_exact(3 * height * width)
+            .take(rows * columns)
+            .enumerate()
+        {
             let (top, left) = (i / columns * height, i % columns * width);
             for y in 0..height {
                 for x in 0..width {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum LoadError<E: std::error::Error + 'static> {
     /// The work failed.
-    #[error("{job}: {source}")]
+    #[error("{job} could not be made")]
     #[diagnostic(help("the cause above names the file; `tailor data check` finds all such rows at once"))]
     Job {
         /// What was being made.

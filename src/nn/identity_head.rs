@@ -35,7 +35,9 @@ impl IdentityHeadConfig {
     pub fn init(&self, device: &Device) -> IdentityHead {
         IdentityHead {
             bottleneck: BnNeckConfig::new(self.dim).init(device),
-            classifier: LinearConfig::new(self.dim, self.classes).with_bias(false).init(device),
+            classifier: LinearConfig::new(self.dim, self.classes)
+                .with_bias(false)
+                .init(device),
             centers: self
                 .centers
                 .then(|| Param::from_tensor(Tensor::zeros([self.classes, self.dim], device))),

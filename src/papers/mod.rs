@@ -56,7 +56,12 @@ pub trait Paper: Sized + Send + 'static {
     fn check(&self, facts: &Facts) -> Result<(), String>;
 
     /// The model at step 0: weights drawn from the seed, then published ones loaded where the recipe names them.
-    fn model(&self, facts: &Facts, seed: u64, device: &Device) -> crate::Result<(Self::Model, Option<LoadReport>)>;
+    fn model(
+        &self,
+        facts: &Facts,
+        seed: u64,
+        device: &Device,
+    ) -> crate::Result<(Self::Model, Option<LoadReport>)>;
 
     /// The model's weights will all come from a file: what the recipe starts from is not needed.
     fn forget_published_weights(&mut self);

@@ -142,12 +142,11 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = &self.key;
-        match (&self.left, &self.right) {
-            (Some(left), Some(right)) => write!(f, "{key}: {left} → {right}"),
-            (Some(left), None) => write!(f, "{key}: {left} → only left"),
-            (None, Some(right)) => write!(f, "{key}: only right → {right}"),
-            (None, None) => write!(f, "{key}"),
+        let say = |side: &Option<Json>| side.as_ref().map_or("(not set)".to_owned(), Json::to_string);
+        let (key, left, right) = (&self.key, say(&self.left), say(&self.right));
+        match key.chars().count() + left.chars().count() + right.chars().count() > 90 {
+            true => write!(f, "{key}:\n  {left}\n  → {right}"),
+            false => write!(f, "{key}: {left} → {right}"),
         }
     }
 }
@@ -276,8 +275,8 @@ mod tests {
             [
                 "loss.margin: 0.3 → 0.5",
                 "train.steps: [1,2] → [1]",
-                "train.name: only right → \"a\"",
-                "x.y.z: 1 → only left",
+                "train.name: (not set) → \"a\"",
+                "x.y.z: 1 → (not set)",
             ]
         );
         assert!(diff(&left, &left).is_empty());

@@ -11,7 +11,10 @@ pub type Sections = [(&'static str, Schema)];
 
 /// The section that every recipe has whatever it trains.
 pub fn paper() -> (&'static str, Schema) {
-    ("paper", SchemaGenerator::default().into_root_schema_for::<PaperSection>())
+    (
+        "paper",
+        SchemaGenerator::default().into_root_schema_for::<PaperSection>(),
+    )
 }
 
 /// The schema of one section, or `None` where there is no such section.

@@ -263,7 +263,8 @@ pub fn with_interval(metric: &str, figure: Figure) -> String {
     format!("{value} [{low}, {high}]")
 }
 
-fn number(metric: &str, value: f64) -> String {
+/// A share as a percentage with one decimal, a place as it is.
+pub fn number(metric: &str, value: f64) -> String {
     if metric.ends_with("_rank") {
         format!("{value:.1}")
     } else {

@@ -66,21 +66,21 @@ pub fn write<O: Objective>(
     ema: Option<&Ema>,
     state: &State,
 ) -> Result<Map<String, Value>, TrainError> {
-    let tensors = weights::collect(model);
-    if let Some((name, value)) = first_not_finite(&tensors) {
-        return Err(TrainError::NotFinite {
+    let save = |name: &str, tensors: &Tensors| match first_not_finite(tensors) {
+        // A run could not go on from such a checkpoint, so the one before it has to stay the last.
+        Some((name, value)) => Err(TrainError::NotFinite {
             name,
             value,
             step: state.step,
-        });
-    }
-    let save = |name: &str, tensors: &Tensors| weights::write(&folder.join(name), tensors, &BTreeMap::new());
-    save("model.safetensors", &tensors)?;
+        }),
+        None => Ok(weights::write(&folder.join(name), tensors, &BTreeMap::new())?),
+    };
+    save("model.safetensors", &weights::collect(model))?;
     for (phase, optimizer) in optimizers {
         save(&format!("optimizer.{phase}.safetensors"), &optimizer.state())?;
     }
     if let Some(ema) = ema {
-        save("ema.safetensors", &ema.state())?;
+        save("ema.safetensors", &ema.state(model))?;
     }
     let extra = model.extra_state();
     if !extra.is_empty() {
@@ -132,7 +132,7 @@ pub fn read<O: Objective>(
         optimizer.load(state, device).map_err(misfit)?;
     }
     if let Some(ema) = ema {
-        ema.load(weights::read(&folder.join("ema.safetensors"))?, device).map_err(misfit)?;
+        ema.load(&model, &weights::read(&folder.join("ema.safetensors"))?)?;
     }
     let extra = folder.join("extra.safetensors");
     if extra.exists() {

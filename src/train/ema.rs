@@ -1,7 +1,6 @@
 //! An exponential moving average of the weights, buffers included (as timm's `ModelEmaV2`): `e ← d·e + (1 − d)·w`.
 
-use crate::backbones::weights::Tensors;
-use crate::device::Device;
+use crate::backbones::weights::{self, Import, Tensors, WeightsError};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
@@ -42,28 +41,20 @@ impl Ema {
         })
     }
 
-    /// The average as named tensors.
-    pub fn state(&self) -> Tensors {
-        self.shadow
-            .iter()
-            .map(|(name, tensor)| (name.clone(), tensor.clone().into_data()))
-            .collect()
+    /// The average as named tensors: a file of weights like the model's own.
+    pub fn state<M: Module>(&self, model: &M) -> Tensors {
+        weights::collect(&self.model(model))
     }
 
-    /// Takes back what [`state`](Self::state) gave; the text names what does not fit.
-    pub fn load(&mut self, state: Tensors, device: &Device) -> Result<(), String> {
-        if let Some(name) = self.shadow.keys().find(|name| !state.contains_key(*name)) {
-            return Err(format!("the moving average lacks `{name}`"));
-        }
-        for (name, data) in state {
-            match self.shadow.get_mut(&name) {
-                Some(tensor) if tensor.shape().num_elements() == data.shape().num_elements() => {
-                    *tensor = Tensor::from_data(data, device);
-                }
-                Some(_) => return Err(format!("the moving average of `{name}` has another size")),
-                None => return Err(format!("the moving average holds `{name}`, which the model has not")),
-            }
-        }
+    /// Takes back what [`state`](Self::state) gave, all of it or nothing.
+    pub fn load<M: Module>(&mut self, model: &M, state: &Tensors) -> Result<(), WeightsError> {
+        let import = Import {
+            source: "the moving average".into(),
+            ..Import::default()
+        };
+        // `valid` copies running statistics, which a clone would share.
+        let (averaged, _) = weights::apply(model.valid(), state, &import)?;
+        *self = Self::new(&averaged, self.decay);
         Ok(())
     }
 }
@@ -139,8 +130,11 @@ mod tests {
         assert!((first(averaged.running_mean.value()) - 0.1).abs() < 1e-6);
         assert!((first(model.valid().running_mean.value()) - 0.4).abs() < 1e-6);
         let mut other = Ema::new(&model, 0.75);
-        other.load(ema.state(), &crate::device::cpu()).unwrap();
-        assert_eq!(other.state(), ema.state());
-        assert!(other.load(Tensors::new(), &crate::device::cpu()).is_err());
+        let state = ema.state(&model);
+        other.load(&model, &state).unwrap();
+        assert_eq!(other.state(&model), state);
+        assert_eq!(state["running_mean"].shape.to_vec(), [1]);
+        assert!(other.load(&model, &Tensors::new()).is_err());
+        assert_eq!(other.state(&model), state);
     }
 }

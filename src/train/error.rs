@@ -14,7 +14,7 @@ pub enum TrainError {
     /// A value became NaN or infinite.
     #[error("`{name}` is {value} at step {step}: training has diverged")]
     #[diagnostic(help(
-        "the checkpoints before it are untouched. Lower optimizer.lr, lengthen schedule.warmup_epochs or set optimizer.clip_norm (for instance `--set optimizer.clip_norm=1.0`), then start again or `--resume` from the last checkpoint"
+        "the checkpoints before it are untouched. Lower optimizer.lr, lengthen schedule.warmup_epochs or set optimizer.clip_norm (for instance `--set optimizer.clip_norm=1.0`) in a new run; `--init-from` this run's folder begins with its last good weights"
     ))]
     NotFinite {
         /// The loss term or the weight.

@@ -80,7 +80,10 @@ mod tests {
         let device = crate::device::cpu().autodiff();
         let model: BatchNorm = BatchNormConfig::new(1).init(&device);
         let names = fixed(&model);
-        assert!(names.contains("running_mean") && !names.contains("weight"), "{names:?}");
+        assert!(
+            names.contains("running_mean") && !names.contains("weight"),
+            "{names:?}"
+        );
         let mean = |model: &BatchNorm| {
             let value = model.valid().running_mean.value();
             value.into_data().try_into_vec_as::<f32>().unwrap()[0]

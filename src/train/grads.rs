@@ -72,7 +72,11 @@ pub fn scale<M: Module>(module: &M, grads: GradientsParams, factor: Tensor<1>) -
 
 /// Scales the gradients so that their global norm is at most `limit`, as `torch.nn.utils.clip_grad_norm_`; gives the norm before.
 /// Nothing is read back.
-pub fn clip<M: Module>(module: &M, grads: GradientsParams, limit: f64) -> (GradientsParams, Option<Tensor<1>>) {
+pub fn clip<M: Module>(
+    module: &M,
+    grads: GradientsParams,
+    limit: f64,
+) -> (GradientsParams, Option<Tensor<1>>) {
     let Some(norm) = global_norm(module, &grads) else {
         return (grads, None);
     };

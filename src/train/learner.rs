@@ -7,6 +7,7 @@
 use super::TrainError;
 use super::checkpoint::State;
 use super::engine::{End, Engine, Evaluated, Hooks};
+use super::signals::StopFlag;
 use crate::data::feed::Feed;
 use crate::device::Device;
 use crate::papers::Objective;
@@ -22,11 +23,10 @@ use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation, MetricsRendererTraining,
 };
 use burn::train::{
-    InferenceStep, Interrupter, Learner, LearnerSummary, SupervisedLearningStrategy,
-    EventProcessorTraining, ItemLazy, LearnerEvent, SupervisedTraining, SupervisedTrainingEventProcessor, TrainLoader, TrainOutput, TrainStep,
-    TrainingComponents, TrainingItem, TrainingStrategy, ValidLoader,
+    EventProcessorTraining, InferenceStep, Interrupter, ItemLazy, Learner, LearnerEvent, LearnerSummary,
+    SupervisedLearningStrategy, SupervisedTraining, SupervisedTrainingEventProcessor, TrainLoader,
+    TrainOutput, TrainStep, TrainingComponents, TrainingItem, TrainingStrategy, ValidLoader,
 };
-use super::signals::StopFlag;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -128,7 +128,11 @@ where
         _starting_epoch: usize,
     ) -> (Shell<O>, SupervisedTrainingEventProcessor<Shell<O>>) {
         let mut job = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let Job { engine, hooks, result } = &mut *job;
+        let Job {
+            engine,
+            hooks,
+            result,
+        } = &mut *job;
         let engine = engine.as_mut().expect("one strategy runs once");
         // The clone and the drop leave the engine as the tensors' only owner.
         let model = learner.model().model;
@@ -168,8 +172,12 @@ impl<O: Objective> Hooks<O> for Reporter<'_, O> {
         let Some(loss) = loss else { return };
         if self.epoch != Some(state.epoch) {
             if let Some(last) = self.epoch.replace(state.epoch) {
-                let _ = self.events.process_train(LearnerEvent::EndSplit(last as usize + 1));
-                let _ = self.events.process_train(LearnerEvent::EndEpoch(last as usize + 1));
+                let _ = self
+                    .events
+                    .process_train(LearnerEvent::EndSplit(last as usize + 1));
+                let _ = self
+                    .events
+                    .process_train(LearnerEvent::EndEpoch(last as usize + 1));
             }
             let _ = self.events.process_train(LearnerEvent::StartSplit {
                 epoch_number: state.epoch as usize + 1,
@@ -228,7 +236,12 @@ struct NoLogger;
 
 impl MetricLogger for NoLogger {
     fn log(&mut self, _update: MetricsUpdate, _epoch: usize, _split: &Split) {}
-    fn read_numeric(&mut self, _name: &str, _epoch: usize, _split: &Split) -> Result<Vec<NumericEntry>, String> {
+    fn read_numeric(
+        &mut self,
+        _name: &str,
+        _epoch: usize,
+        _split: &Split,
+    ) -> Result<Vec<NumericEntry>, String> {
         Err("figures are kept in metrics.jsonl".into())
     }
     fn log_metric_definition(&mut self, _definition: MetricDefinition) {}

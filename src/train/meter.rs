@@ -26,7 +26,10 @@ impl Meter {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-9);
         let mut values = vec![
             (IMAGES_PER_SECOND.to_string(), images as f64 / seconds),
-            (DATA_WAIT.to_string(), ((waited - self.waited) / seconds).clamp(0.0, 1.0)),
+            (
+                DATA_WAIT.to_string(),
+                ((waited - self.waited) / seconds).clamp(0.0, 1.0),
+            ),
         ];
         self.since = Instant::now();
         self.waited = waited;

@@ -75,6 +75,9 @@ mod tests {
         record.value("model", "grad_norm", scalar(7.0));
         let (names, values) = record.finish(2);
         assert_eq!(names, ["loss", "id", "grad_norm"]);
-        assert_eq!(values.into_data().try_into_vec_as::<f32>().unwrap(), [1.5, 0.5, 7.0]);
+        assert_eq!(
+            values.into_data().try_into_vec_as::<f32>().unwrap(),
+            [1.5, 0.5, 7.0]
+        );
     }
 }

@@ -167,7 +167,14 @@ mod tests {
     fn the_centroid_triplet_paper_s_rates() {
         let section: ScheduleSection =
             toml::from_str("kind = 'step'\nmilestones = [40, 70]\nwarmup_epochs = 10").unwrap();
-        for (epoch, rate) in [(0, 3.5e-5), (9, 3.5e-4), (10, 3.5e-4), (39, 3.5e-4), (40, 3.5e-5), (70, 3.5e-6)] {
+        for (epoch, rate) in [
+            (0, 3.5e-5),
+            (9, 3.5e-4),
+            (10, 3.5e-4),
+            (39, 3.5e-4),
+            (40, 3.5e-5),
+            (70, 3.5e-6),
+        ] {
             assert!(close(at(&section, epoch), rate), "epoch {epoch}");
         }
     }
@@ -175,8 +182,15 @@ mod tests {
     #[test]
     fn the_fashion_baseline_s_rates_count_epochs_from_one() {
         let section: ScheduleSection =
-            toml::from_str("kind = 'step'\nmilestones = [39, 69]\nwarmup_epochs = 10\nwarmup_start = 0.01").unwrap();
-        for (epoch, rate) in [(1, 3.815e-5), (5, 1.7675e-4), (10, 3.5e-4), (40, 3.5e-5), (70, 3.5e-6)] {
+            toml::from_str("kind = 'step'\nmilestones = [39, 69]\nwarmup_epochs = 10\nwarmup_start = 0.01")
+                .unwrap();
+        for (epoch, rate) in [
+            (1, 3.815e-5),
+            (5, 1.7675e-4),
+            (10, 3.5e-4),
+            (40, 3.5e-5),
+            (70, 3.5e-6),
+        ] {
             assert!(close(at(&section, epoch - 1), rate), "epoch {epoch}");
         }
     }

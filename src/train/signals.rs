@@ -16,6 +16,9 @@ impl StopFlag {
             let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.0.clone());
             let _ = signal_hook::flag::register(signal, flag.0.clone());
         }
+        // A limit on file sizes ends a process by a signal; heard of, it is an error of the write, as a full disk is.
+        #[cfg(unix)]
+        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
         flag
     }
 

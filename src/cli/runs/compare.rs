@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::table::Table;
 use super::{Figure, figures};
+use crate::report::figures::number;
 use crate::train::run_folder::{RECIPE, RunError, RunFolder};
 use crate::train::sinks::jsonl;
 
@@ -136,24 +137,37 @@ impl Comparison {
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         for (conditions, runs) in self.groups() {
-            let heads: Vec<&str> = [conditions]
+            text.push_str(&format!("{conditions}\n"));
+            let seeds = seeds(&runs);
+            let spread_heads: Vec<String> = seeds
+                .iter()
+                .map(|(names, _)| match names.len() == runs.len() {
+                    true => "mean ± deviation".to_string(),
+                    false => format!("mean ± deviation ({})", names.join(", ")),
+                })
+                .collect();
+            let heads: Vec<&str> = ["metric"]
                 .into_iter()
                 .chain(runs.iter().map(|r| r.name.as_str()))
+                .chain(spread_heads.iter().map(String::as_str))
                 .collect();
             let mut table = Table::new(&heads);
             for metric in metrics(&runs) {
-                let cell = |run: &&Run| value(run, &metric).map_or("-".to_string(), Figure::to_text);
-                table.row([metric.clone()].into_iter().chain(runs.iter().map(cell)));
+                let mut row = vec![metric.clone()];
+                row.extend(
+                    runs.iter()
+                        .map(|run| value(run, &metric).map_or("-".to_string(), |f| f.to_text(&metric))),
+                );
+                row.extend(seeds.iter().map(|(_, spreads)| {
+                    let spread = spreads.iter().find(|spread| spread.metric == metric);
+                    spread.map_or("-".to_string(), |s| {
+                        format!("{} ± {}", number(&metric, s.mean), number(&metric, s.deviation))
+                    })
+                }));
+                table.row(row);
             }
-            for (names, spreads) in seeds(&runs) {
-                let show = |s: &Spread| format!("{} {:.4} ± {:.4}", s.metric, s.mean, s.deviation);
-                let spreads: Vec<String> = spreads.iter().map(show).collect();
-                table.note(format!(
-                    "mean ± standard deviation over {} seeds ({}): {}",
-                    names.len(),
-                    names.join(", "),
-                    spreads.join("  ")
-                ));
+            if !seeds.is_empty() {
+                table.note("deviation: of the sample, over seeds".to_string());
             }
             text.push_str(&table.to_text());
             text.push('\n');
@@ -175,7 +189,7 @@ impl Comparison {
             .collect();
         let mut table = Table::new(&heads);
         for (key, values) in differences {
-            let cells = values.into_iter().map(|v| v.unwrap_or("-").to_string());
+            let cells = values.into_iter().map(|v| cut(v.unwrap_or("-")));
             table.row([key.to_string()].into_iter().chain(cells));
         }
         text + &table.to_text()
@@ -212,6 +226,14 @@ impl Comparison {
         });
         json!({"runs": runs.collect::<Vec<_>>(), "groups": groups.collect::<Vec<_>>(),
             "recipe_differences": differences.collect::<Map<_, _>>()})
+    }
+}
+
+/// A long value, such as a list of image operations, would push the others off the screen.
+fn cut(value: &str) -> String {
+    match value.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_string(),
     }
 }
 

@@ -76,7 +76,7 @@ pub(crate) fn noise(seed: u32, height: usize, width: usize) -> Picture {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *value = (state >> 24) as u8;
     }
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         for y in 0..height {
             for x in 0..width {
                 for c in 0..3 {

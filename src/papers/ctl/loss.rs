@@ -41,7 +41,9 @@ pub struct IdSection {
 impl IdSection {
     /// The loss.
     pub fn build(&self) -> LabelSmoothing {
-        LabelSmoothing { epsilon: self.epsilon }
+        LabelSmoothing {
+            epsilon: self.epsilon,
+        }
     }
 }
 

@@ -61,15 +61,23 @@ impl Paper for Ctl {
 
     fn check(&self, facts: &Facts) -> Result<(), String> {
         match (self.loss.centroid.is_some(), facts.per_class) {
-            (true, None) => Err("loss.centroid needs batches of classes: use data.sampler.kind = \"pk\"".into()),
-            (true, Some(1)) => {
-                Err("loss.centroid needs at least two images of a class in a batch: raise data.sampler.per_class".into())
+            (true, None) => {
+                Err("loss.centroid needs batches of classes: use data.sampler.kind = \"pk\"".into())
             }
+            (true, Some(1)) => Err(
+                "loss.centroid needs at least two images of a class in a batch: raise data.sampler.per_class"
+                    .into(),
+            ),
             _ => Ok(()),
         }
     }
 
-    fn model(&self, facts: &Facts, seed: u64, device: &Device) -> crate::Result<(CtlModel, Option<LoadReport>)> {
+    fn model(
+        &self,
+        facts: &Facts,
+        seed: u64,
+        device: &Device,
+    ) -> crate::Result<(CtlModel, Option<LoadReport>)> {
         CtlModel::new(self, facts, seed, device)
     }
 

@@ -27,7 +27,12 @@ pub struct CtlModel {
 
 impl CtlModel {
     /// The model at step 0.
-    pub fn new(paper: &Ctl, facts: &Facts, seed: u64, device: &Device) -> crate::Result<(Self, Option<LoadReport>)> {
+    pub fn new(
+        paper: &Ctl,
+        facts: &Facts,
+        seed: u64,
+        device: &Device,
+    ) -> crate::Result<(Self, Option<LoadReport>)> {
         let trunk = paper.model.trunk.init(device);
         let head = IdentityHeadConfig {
             dim: trunk.feature_dim(),
@@ -65,7 +70,9 @@ impl Objective for CtlModel {
             terms.push(("id", value * id.weight));
         }
         if let Some(triplet) = &self.loss.triplet {
-            let value = triplet.build().forward(features.clone(), labels.clone(), real.clone());
+            let value = triplet
+                .build()
+                .forward(features.clone(), labels.clone(), real.clone());
             terms.push(("triplet", value * triplet.weight));
         }
         if let (Some(center), Some(centers)) = (&self.loss.center, &self.head.centers) {

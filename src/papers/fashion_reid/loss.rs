@@ -39,7 +39,8 @@ impl LossSection {
     }
 
     pub(super) fn triplet(&self) -> Option<BatchHardTriplet> {
-        self.triplet_margin.map(|margin| BatchHardTriplet::new(Margin::Hard(margin)))
+        self.triplet_margin
+            .map(|margin| BatchHardTriplet::new(Margin::Hard(margin)))
     }
 
     pub(super) fn quadruplet(&self) -> Option<Quadruplet> {

@@ -66,10 +66,16 @@ impl Objective for FashionReidModel {
             terms.push(("id", id.forward(logits, labels.clone(), real.clone())));
         }
         if let Some(triplet) = self.loss.triplet() {
-            terms.push(("triplet", triplet.forward(features.clone(), labels.clone(), real.clone())));
+            terms.push((
+                "triplet",
+                triplet.forward(features.clone(), labels.clone(), real.clone()),
+            ));
         }
         if let Some(quadruplet) = self.loss.quadruplet() {
-            terms.push(("quadruplet", quadruplet.forward(features.clone(), labels.clone(), real.clone())));
+            terms.push((
+                "quadruplet",
+                quadruplet.forward(features.clone(), labels.clone(), real.clone()),
+            ));
         }
         if let (Some(weight), Some(centers)) = (self.loss.center_weight, &self.head.centers) {
             let value = Center.forward(features.clone(), labels, centers.val(), real);

@@ -28,7 +28,8 @@ pub struct Groups {
 impl Groups {
     /// The groups of a section, for the parameters that `phase` (a regular expression) selects. The text says which pattern is wrong.
     pub fn new(section: &OptimizerSection, phase: &str) -> Result<Self, String> {
-        let compile = |text: &str| Regex::new(text).map_err(|e| format!("`{text}` is no regular expression: {e}"));
+        let compile =
+            |text: &str| Regex::new(text).map_err(|e| format!("`{text}` is no regular expression: {e}"));
         let mut groups = vec![Group {
             name: "base".into(),
             pattern: None,

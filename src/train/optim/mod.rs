@@ -151,7 +151,10 @@ impl Optimizer {
     pub fn state(&self) -> Tensors {
         let mut tensors = Tensors::new();
         for (path, slot) in &self.slots {
-            tensors.insert(format!("{path}.step"), TensorData::new(vec![slot.steps as i64], [1]));
+            tensors.insert(
+                format!("{path}.step"),
+                TensorData::new(vec![slot.steps as i64], [1]),
+            );
             if let Some(first) = &slot.first {
                 tensors.insert(format!("{path}.first"), first.clone().into_data());
             }
@@ -175,7 +178,10 @@ impl Optimizer {
                     let steps = data
                         .try_into_vec_as::<i64>()
                         .map_err(|e| format!("optimiser state `{name}`: {e:?}"))?;
-                    slot.steps = *steps.first().ok_or_else(|| format!("optimiser state `{name}` is empty"))? as u64;
+                    slot.steps = *steps
+                        .first()
+                        .ok_or_else(|| format!("optimiser state `{name}` is empty"))?
+                        as u64;
                 }
                 "first" => slot.first = Some(Tensor::from_data(data, device)),
                 "second" => slot.second = Some(Tensor::from_data(data, device)),
@@ -284,9 +290,18 @@ mod tests {
         let model = optimizer.step(model, grads, &[0.1, 1.0]);
         // Adam's first step moves by lr · sign(gradient); the gradients of the weights are 1 and -1.
         let weight = model.weight.val().into_data().try_into_vec_as::<f32>().unwrap();
-        assert!((weight[0] - 0.9).abs() < 1e-6 && (weight[1] - 2.1).abs() < 1e-6, "{weight:?}");
+        assert!(
+            (weight[0] - 0.9).abs() < 1e-6 && (weight[1] - 2.1).abs() < 1e-6,
+            "{weight:?}"
+        );
         // Plain SGD with lr 1 moves the bias by its gradient, 1.
-        let bias = model.bias.unwrap().val().into_data().try_into_vec_as::<f32>().unwrap();
+        let bias = model
+            .bias
+            .unwrap()
+            .val()
+            .into_data()
+            .try_into_vec_as::<f32>()
+            .unwrap();
         assert!((bias[0] + 0.5).abs() < 1e-6);
     }
 

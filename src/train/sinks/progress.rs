@@ -21,6 +21,15 @@ pub struct Plan {
     pub start: u64,
     /// The least time between two plain lines.
     pub every: Duration,
+    /// The evaluated figures to show, by the last part of their name; all where none are named.
+    pub headline: Vec<String>,
+}
+
+impl Plan {
+    fn shows(&self, name: &str) -> bool {
+        let last = name.rsplit('/').next().unwrap_or_default();
+        self.headline.is_empty() || self.headline.iter().any(|shown| shown == last || shown == name)
+    }
 }
 
 /// Shows the run on stderr, so that stdout stays free for `--json`.
@@ -173,6 +182,7 @@ impl Sink for Progress {
                 let figures: Vec<String> = entry
                     .values
                     .iter()
+                    .filter(|(name, _)| self.plan.shows(name))
                     .map(|(name, v)| format!("{} {}", clean(name), figure(*v)))
                     .collect();
                 self.say(&format!(
@@ -278,6 +288,7 @@ mod tests {
             epochs: 2.0,
             start: 0,
             every,
+            headline: vec!["mAP".into(), "recall@1".into()],
         };
         let mut progress = Progress::plain(plan, Box::new(out.clone()));
         let mut send = |step, split, values: &[(&str, f64)]| {
@@ -304,7 +315,15 @@ mod tests {
                 &[("triplet", 0.2), ("loss", 1.25), ("lr/base", 1e-4)],
             );
         }
-        send(40, EntrySplit::Valid, &[("recall@1", 0.7125), ("mAP", f64::NAN)]);
+        send(
+            40,
+            EntrySplit::Valid,
+            &[
+                ("recall@1", 0.7125),
+                ("recall@5", 0.9),
+                ("centroid/mAP", f64::NAN),
+            ],
+        );
         progress.finish(Outcome::Finished).unwrap();
         let bytes = out.0.lock().unwrap().clone();
         String::from_utf8(bytes)
@@ -322,7 +341,7 @@ mod tests {
             all[1],
             "ctl?[31m  epoch 1/2  step 20/40  loss 1.250  ETA 0:00:00  312.4 images/s  data wait 3 %  triplet 0.2000"
         );
-        assert_eq!(all[4], "valid  step 40  recall@1 0.7125  mAP NaN");
+        assert_eq!(all[4], "valid  step 40  recall@1 0.7125  centroid/mAP NaN");
         assert!(all.iter().all(|line| !line.chars().any(char::is_control)));
         let few = lines(Duration::from_secs(3600));
         assert_eq!(few.len(), 3);
