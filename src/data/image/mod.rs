@@ -106,6 +106,17 @@ pub enum ImageError {
         /// The decoder's own words.
         detail: String,
     },
+    /// A JPEG that the decoder would get wrong.
+    #[error(
+        "{name}: a baseline JPEG with subsampled chroma and one scan for each channel, which the decoder gets wrong"
+    )]
+    #[diagnostic(help(
+        "write it anew without loss: `jpegtran -copy all -outfile NEW OLD`, or with any image editor"
+    ))]
+    SeparateScans {
+        /// The file, or the place in an archive.
+        name: String,
+    },
     /// The crop box holds no pixel.
     #[error("{name}: the box x1={}, y1={}, x2={}, y2={} holds no pixel of a {width}×{height} image", bounds[0], bounds[1], bounds[2], bounds[3])]
     #[diagnostic(help(
