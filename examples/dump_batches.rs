@@ -55,7 +55,7 @@ fn dump(recipe: &Recipe, folder: &Path) -> tailor::Result<()> {
             rows,
             sampler,
             pipeline,
-            section.decode.clone(),
+            section.decode,
             train.seed,
         ))
     };
