@@ -1,4 +1,4 @@
-//! Pictures in host memory: decoded from untrusted bytes ([`decode`]), resized as Pillow resizes ([`resize`]) and edited
+//! Pictures in host memory: decoded from untrusted bytes ([`mod@decode`]), resized as Pillow resizes ([`resize`]) and edited
 //! as torchvision edits PIL images ([`ops`], [`colour`], [`blur`]).
 
 pub mod blur;
