@@ -90,7 +90,7 @@ fn wgpu_agrees_with_the_cpu() {
         );
         for (what, off) in differences {
             // Written so that NaN is wrong.
-            if !(off <= case.tolerance) {
+            if off.is_nan() || off > case.tolerance {
                 wrong.push(format!(
                     "{}: {what} is off by {off:.1e}, more than {:.0e}",
                     case.name, case.tolerance

@@ -85,6 +85,7 @@ done
 if ((parity_steps > 0)); then
   echo "== parity: $parity_steps steps of a small model"
   for device in cpu ${there[@]+"${there[@]}"}; do
+    [[ -d parity/${device/:/-} ]] && continue
     watched "parity-${device/:/-}" "$binary" train "$here/gpu.toml" --device "$device" --runs "$out/parity" --run "${device/:/-}" \
       --max-steps "$parity_steps" --set train.log_every=1 --set model.trunk.depth=18 --set model.trunk.width=8 \
       --set data.sampler.classes=8 ${sets[@]+"${sets[@]}"}

@@ -49,7 +49,7 @@ impl Conv2dConfig {
 
 /// The cross-correlation of torch's `Conv2d` (one group, no dilation).
 ///
-/// burn's own operation on GPUs; on the CPU the faster one of [`host`], which tests compare with it.
+/// burn's own operation on GPUs; on the CPU the faster one of `nn::host`, which tests compare with it.
 #[derive(Module, Debug)]
 pub struct Conv2d {
     /// `[output, input, kernel height, kernel width]`.

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 const CHUNK: usize = 1 << 14;
 
 /// The updated parameter, or the parameter and its gradient back where this is not for the host.
+#[allow(clippy::result_large_err)] // no error: what was lent comes back
 pub(super) fn step(
     rule: &Rule,
     lr: f64,
