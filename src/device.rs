@@ -21,6 +21,23 @@ pub fn cpu() -> Device {
     Device::flex()
 }
 
+/// Keeps graphics drivers from writing `error: XDG_RUNTIME_DIR is invalid` to stderr, once per look at the GPUs, where there is no
+/// desktop session: in containers, over ssh, under a job scheduler.
+///
+/// Mesa's Vulkan layer `device_select` asks a Wayland compositor which GPU it shows its windows on. It needs a folder for its
+/// socket or a socket's absolute path, and complains when it has neither; given a path where no socket is, it goes on in silence.
+///
+/// # Safety
+/// It sets an environment variable, so no other thread may be running: call it first in `main`.
+pub unsafe fn quiet_graphics_drivers() {
+    use std::path::Path;
+    let absolute = |name: &str| std::env::var_os(name).is_some_and(|value| Path::new(&value).is_absolute());
+    if cfg!(target_os = "linux") && !absolute("XDG_RUNTIME_DIR") && !absolute("WAYLAND_DISPLAY") {
+        // SAFETY: the caller sees to it that this is the only thread.
+        unsafe { std::env::set_var("WAYLAND_DISPLAY", "/dev/null") };
+    }
+}
+
 /// What a user may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Choice {

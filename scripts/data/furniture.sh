@@ -14,7 +14,7 @@ sum=3ccb90c63f9525e887a767b9cd5c8b6933b8b6b2973a615a5359ee68a2118668
 file=sweethome3d-furniture_${version}_all.deb
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # The embedded rendition. --baseline prints how far bare pixels go on it.
-arguments=(--views 3 --street-views 2 --size 64 --quality 75 --seed 1 --limit-bytes 7500000 --baseline --out "$root/assets/furniture.tar")
+arguments=(--views 3 --street-views 2 --size 64 --quality 75 --seed 1 --limit-bytes 8000000 --baseline --out "$root/assets/furniture.tar")
 
 package=
 if [[ $# -gt 0 && $1 != -- ]]; then

@@ -8,13 +8,9 @@ mod block;
 
 pub use block::Block;
 
-use crate::nn::{BatchNorm, BatchNormConfig, global_average};
+use crate::nn::{BatchNorm, BatchNormConfig, Conv2d, global_average, max_pool};
 use block::conv;
 use burn::module::Module;
-use burn::nn::conv::Conv2d;
-use burn::tensor::activation::relu;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -220,17 +216,13 @@ impl ResNet {
     /// Normalised RGB `[batch, 3, height, width]` → `[batch, feature_dim, ⌈height / 32⌉, ⌈width / 32⌉]`
     /// (/ 16 at last stride 1; / 8 and / 4 with the small stem).
     pub fn forward_map(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut x = self.bn1.forward(self.conv1.forward(x));
-        if self.config.stem_relu {
-            x = relu(x);
-        }
+        let x = self.conv1.forward(x);
+        let mut x = match self.config.stem_relu {
+            true => self.bn1.forward_relu(x),
+            false => self.bn1.forward(x),
+        };
         if !self.config.small_stem {
-            x = max_pool2d(
-                x,
-                MaxPoolOptions::new([3, 3])
-                    .with_stride([2, 2])
-                    .with_padding([1, 1]),
-            );
+            x = max_pool(x, [3, 3], [2, 2], [1, 1]);
         }
         [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
             .into_iter()

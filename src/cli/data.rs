@@ -55,7 +55,7 @@ pub struct Source {
     /// A native table: .csv, .jsonl or .parquet.
     #[arg(long, value_name = "FILE")]
     pub table: Option<PathBuf>,
-    /// An image folder: <class>/<image> or <split>/<class>/<image>.
+    /// An image folder: `class/image` or `split/class/image`.
     #[arg(long, value_name = "DIR")]
     pub folder: Option<PathBuf>,
     /// Market-1501 as published.

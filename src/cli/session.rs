@@ -132,7 +132,7 @@ impl<P: Paper> Plan<P> {
             rows,
             self.data.sampler.clone(),
             self.train_pipeline.clone(),
-            self.data.decode.clone(),
+            self.data.decode,
             self.train.seed,
         );
         let facts = Facts {
@@ -231,7 +231,7 @@ pub fn for_room<V: Visitor<Output = crate::Result<T>>, T>(recipe: &Recipe, visit
         reader.refuse(
             "paper.room",
             format!("there is no room `{room}`"),
-            &format!("the rooms of this version are {}", ROOMS.join(", ")),
+            format!("the rooms of this version are {}", ROOMS.join(", ")),
         );
         reader.finish()?;
         unreachable!("the reader was told of an error")

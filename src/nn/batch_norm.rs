@@ -4,10 +4,12 @@
 //! one, `n / (n − 1)` times as large (`n` = values per channel), as `torch.nn.BatchNorm` does and burn's own layer does not;
 //! on the small batches of a BNNeck the difference shows.
 
+use super::host::norm::{self, Then};
 use burn::config::Config;
 use burn::module::{Flag, Module, Param, RunningState};
+use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// Settings of a [`BatchNorm`].
 #[derive(Config, Debug)]
@@ -85,10 +87,37 @@ impl BatchNorm {
     /// A training batch with one value per channel has no variance: the output is the bias and the running statistics
     /// stay (torch refuses such a batch).
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.forward_then(
+            x,
+            Then {
+                add: None,
+                relu: false,
+            },
+        )
+    }
+
+    /// [`forward`](Self::forward), then ReLU: one operation on the CPU.
+    pub fn forward_relu<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        self.forward_then(
+            x,
+            Then {
+                add: None,
+                relu: true,
+            },
+        )
+    }
+
+    /// ReLU of [`forward`](Self::forward) plus `shortcut`, the end of a residual block: one operation on the CPU.
+    pub fn forward_add_relu<const D: usize>(&self, x: Tensor<D>, shortcut: Tensor<D>) -> Tensor<D> {
+        let add = Some(shortcut);
+        self.forward_then(x, Then { add, relu: true })
+    }
+
+    fn forward_then<const D: usize>(&self, x: Tensor<D>, then: Then<D>) -> Tensor<D> {
         if x.device().is_autodiff() && self.training.is_enabled() {
-            self.forward_train(x)
+            self.forward_train(x, then)
         } else {
-            self.forward_eval(x)
+            self.forward_eval(x, then)
         }
     }
 
@@ -101,24 +130,39 @@ impl BatchNorm {
         }
     }
 
-    fn forward_eval<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    fn forward_eval<const D: usize>(&self, x: Tensor<D>, then: Then<D>) -> Tensor<D> {
         let device = x.device();
         let mean = self.running_mean.value_sync().to_device(&device);
         let var = self.running_var.value_sync().to_device(&device);
-        batch_norm(x, self.weight.val(), self.bias(), mean, var, self.eps)
+        let (weight, bias) = (self.weight.val(), self.bias());
+        match norm::fixed_norm(&x, [&mean, &var, &weight, &bias], self.eps, &then) {
+            Some(y) => y,
+            None => follow(batch_norm(x, weight, bias, mean, var, self.eps), then),
+        }
     }
 
-    fn forward_train<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    fn forward_train<const D: usize>(&self, x: Tensor<D>, then: Then<D>) -> Tensor<D> {
         let device = x.device();
         let shape = x.dims();
         let values = shape.iter().product::<usize>() / shape[1].max(1);
-        let batch = batch_norm_train(x, self.weight.val(), self.bias(), self.eps);
+        let (weight, bias) = (self.weight.val(), self.bias());
+        let (output, mean, variance) = match norm::batch_norm(&x, &weight, &bias, self.eps, &then) {
+            Some(batch) => {
+                let vector =
+                    |values: Vec<f32>| Tensor::from_data(TensorData::from(values.as_slice()), &device);
+                (batch.output, vector(batch.mean), vector(batch.variance))
+            }
+            None => {
+                let batch = batch_norm_train(x, weight, bias, self.eps);
+                (follow(batch.output, then), batch.mean, batch.variance)
+            }
+        };
         if values > 1 {
             let unbiased = values as f64 / (values - 1) as f64;
-            self.track(&self.running_mean, batch.mean, 1.0, &device);
-            self.track(&self.running_var, batch.variance, unbiased, &device);
+            self.track(&self.running_mean, mean, 1.0, &device);
+            self.track(&self.running_var, variance, unbiased, &device);
         }
-        batch.output
+        output
     }
 
     fn track(&self, running: &RunningState<Tensor<1>>, batch: Tensor<1>, factor: f64, device: &Device) {
@@ -130,11 +174,20 @@ impl BatchNorm {
     }
 }
 
+/// What follows a normalisation, as operations of their own.
+fn follow<const D: usize>(y: Tensor<D>, then: Then<D>) -> Tensor<D> {
+    let y = match then.add {
+        Some(add) => y + add,
+        None => y,
+    };
+    if then.relu { relu(y) } else { y }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device::cpu;
-    use burn::tensor::{TensorData, Tolerance};
+    use burn::tensor::Tolerance;
 
     fn near(tensor: Tensor<1>, expected: &[f32]) {
         let expected = TensorData::new(expected.to_vec(), [expected.len()]);

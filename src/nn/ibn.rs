@@ -7,6 +7,7 @@ use burn::config::Config;
 use burn::module::{
     Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
 };
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
 /// Settings of an [`Ibn`].
@@ -65,6 +66,14 @@ impl Norm {
         match self {
             Self::Batch(norm) => norm.forward(x),
             Self::Ibn(norm) => norm.forward(x),
+        }
+    }
+
+    /// [`forward`](Self::forward), then ReLU.
+    pub fn forward_relu(&self, x: Tensor<4>) -> Tensor<4> {
+        match self {
+            Self::Batch(norm) => norm.forward_relu(x),
+            Self::Ibn(norm) => relu(norm.forward(x)),
         }
     }
 }

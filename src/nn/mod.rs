@@ -4,6 +4,8 @@
 
 pub mod batch_norm;
 pub mod bnneck;
+pub mod conv;
+pub(crate) mod host;
 pub mod ibn;
 pub mod identity_head;
 pub mod init;
@@ -12,8 +14,9 @@ pub mod pool;
 
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use bnneck::{BnNeck, BnNeckConfig};
+pub use conv::{Conv2d, Conv2dConfig};
 pub use ibn::{Ibn, IbnConfig, Norm};
 pub use identity_head::{IdentityHead, IdentityHeadConfig};
 pub use init::{Draw, ParamInfo, initialise};
 pub use instance_norm::{InstanceNorm, InstanceNormConfig};
-pub use pool::{Gem, GemConfig, global_average};
+pub use pool::{Gem, GemConfig, global_average, max_pool};

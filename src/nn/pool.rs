@@ -1,8 +1,11 @@
 //! From feature maps to vectors.
 
+use super::host;
 use super::instance_norm::{narrow, widen};
 use burn::config::Config;
 use burn::module::{Module, Param};
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 
 /// Mean over the spatial axes, summed in f32: `[batch, channels, height, width]` → `[batch, channels]`.
@@ -10,6 +13,16 @@ pub fn global_average(x: Tensor<4>) -> Tensor<2> {
     let ([batch, channels, height, width], dtype) = (x.dims(), x.dtype());
     let mean = widen(x).reshape([batch, channels, height * width]).mean_dim(2);
     narrow(mean.reshape([batch, channels]), dtype)
+}
+
+/// The largest value of each window, `[batch, channels, height, width]` → `[batch, channels, height', width']`; padding does not count.
+pub fn max_pool(x: Tensor<4>, kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Tensor<4> {
+    host::pool::max_pool2d(&x, kernel, stride, padding).unwrap_or_else(|| {
+        let options = MaxPoolOptions::new(kernel)
+            .with_stride(stride)
+            .with_padding(padding);
+        max_pool2d(x, options)
+    })
 }
 
 /// Settings of a [`Gem`].

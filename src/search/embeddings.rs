@@ -220,7 +220,7 @@ impl Scorer for Embeddings {
 
     fn tile(&mut self, queries: Range<usize>, gallery: Range<usize>) -> Result<Scores, SearchError> {
         let fits = queries.end <= self.queries() && gallery.end <= self.gallery();
-        let on_grid = queries.start % self.tile.0 == 0 && gallery.start % self.tile.1 == 0;
+        let on_grid = queries.start.is_multiple_of(self.tile.0) && gallery.start.is_multiple_of(self.tile.1);
         if !fits || !on_grid || queries.len() > self.tile.0 || gallery.len() > self.tile.1 {
             let expected = format!("a tile of {:?} on its grid", self.tile);
             return Err(SearchError::Tile {
@@ -335,7 +335,7 @@ fn subtract(rows: &mut [f32], mean: &[f32]) {
 }
 
 pub(super) fn check(side: &'static str, rows: &[f32], dimensions: usize) -> Result<(), SearchError> {
-    if dimensions == 0 || rows.len() % dimensions != 0 {
+    if dimensions == 0 || !rows.len().is_multiple_of(dimensions) {
         return Err(SearchError::Shape {
             what: format!("the embeddings of the {side} side"),
             expected: format!("whole rows of {dimensions}"),

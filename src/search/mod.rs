@@ -1,7 +1,7 @@
 //! Exact search: every query against every gallery item, tile by tile, in memory that is known before it starts.
 //!
 //! A [`Scorer`] gives scores of pairs (from embeddings, a pair network, codes, sketches: this module does not care), a
-//! [`Relevance`] says which gallery items a query should find and which are left out of its ranking. [`rank`] turns the
+//! [`Relevance`] says which gallery items a query should find and which are left out of its ranking. [`rank()`] turns the
 //! two into the exact ranks of the relevant items, which is all that [`crate::metrics`] needs; [`top`] gives the best
 //! items themselves, for a person to look at. [`centroid`] builds a gallery of class means.
 

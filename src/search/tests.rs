@@ -36,7 +36,7 @@ impl Scorer for Matrix {
         self.tile
     }
     fn tile(&mut self, queries: Range<usize>, gallery: Range<usize>) -> Result<Scores, SearchError> {
-        assert!(queries.start % self.tile.0 == 0 && gallery.start % self.tile.1 == 0);
+        assert!(queries.start.is_multiple_of(self.tile.0) && gallery.start.is_multiple_of(self.tile.1));
         self.asked += 1;
         // Padded to the full shape with scores that would win.
         let mut values = vec![f32::INFINITY; self.tile.0 * self.tile.1];

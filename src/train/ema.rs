@@ -133,7 +133,7 @@ mod tests {
         let state = ema.state(&model);
         other.load(&model, &state).unwrap();
         assert_eq!(other.state(&model), state);
-        assert_eq!(state["running_mean"].shape.to_vec(), [1]);
+        assert_eq!(state["running_mean"].shape().to_vec(), [1]);
         assert!(other.load(&model, &Tensors::new()).is_err());
         assert_eq!(other.state(&model), state);
     }

@@ -19,13 +19,13 @@ pub fn sum_of_squares<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     }
     let body: Tensor<1> = flat
         .clone()
-        .slice([0..whole])
+        .narrow(0, 0, whole)
         .reshape([whole / CHUNK, CHUNK])
         .sum_dim(1)
         .sum();
     match whole == count {
         true => body,
-        false => body + flat.slice([whole..count]).sum(),
+        false => body + flat.narrow(0, whole, count - whole).sum(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Evaluation of a model that embeds pictures: embed queries and gallery, rank exactly, measure.
 
+mod embed;
+mod section;
+
+pub use embed::embed;
+pub use section::{EvalSection, EvalSplit, Mode};
+
 use super::TrainError;
-use crate::data::feed::FeedError;
-use crate::data::image::{DecodeOptions, Filter};
-use crate::data::image_feed::Rows;
-use crate::data::loader::Loader;
-use crate::data::sampler::{BatchJob, Cursor, SamplerSection};
-use crate::data::source::{ImageBatch, ImageSource, ImageWorker};
+use crate::data::image::Filter;
 use crate::data::transform::{Op, Pipeline};
 use crate::data::{Split, Table};
 use crate::device::Device;
@@ -16,87 +17,8 @@ use crate::search::{
     self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Side,
     Similarity, relevance::Names,
 };
-use burn::tensor::{Tensor, TensorData};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use embed::each_batch;
 use std::sync::Arc;
-
-/// `[eval]`: what is measured, on what, by which rules.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct EvalSection {
-    /// The split that is evaluated.
-    pub split: EvalSplit,
-    /// Single gallery images, class means, or both.
-    pub modes: Vec<Mode>,
-    /// Leave the query's own camera out of its identity's images, where the data has cameras.
-    pub same_camera_rule: bool,
-    /// In centroid mode with cameras, also give centroids to identities without queries and keep distractors as single images.
-    pub unqueried_centroids: bool,
-    /// The label of gallery images that show no identity (Market-1501's `0000`).
-    pub distractor: Option<String>,
-    /// Pictures per forward pass.
-    #[schemars(range(min = 1))]
-    pub batch: usize,
-    /// Resamples of the 95 % intervals.
-    pub resamples: usize,
-    /// Also rank by 16 × 16 pixels, to say what the model adds to no model.
-    pub pixel_baseline: bool,
-}
-
-impl Default for EvalSection {
-    fn default() -> Self {
-        Self {
-            split: EvalSplit::Test,
-            modes: vec![Mode::Instance],
-            same_camera_rule: true,
-            unqueried_centroids: true,
-            distractor: None,
-            batch: 64,
-            resamples: 1000,
-            pixel_baseline: false,
-        }
-    }
-}
-
-/// A split that can be evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum EvalSplit {
-    /// What choices come from.
-    Valid,
-    /// What figures come from.
-    Test,
-}
-
-impl From<EvalSplit> for Split {
-    fn from(split: EvalSplit) -> Self {
-        match split {
-            EvalSplit::Valid => Split::Valid,
-            EvalSplit::Test => Split::Test,
-        }
-    }
-}
-
-/// What is searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Single gallery images.
-    Instance,
-    /// Means of gallery images of one identity.
-    Centroid,
-}
-
-impl Mode {
-    /// `instance` or `centroid`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Instance => "instance",
-            Self::Centroid => "centroid",
-        }
-    }
-}
 
 /// The queries and the gallery of a split.
 pub struct Task {
@@ -382,100 +304,4 @@ impl Task {
             dim: model.dim(),
         })
     }
-}
-
-/// Embeddings of some rows, `[rows, dim]`. The model is in evaluation mode, on `device`. The last batch is filled up, so that every
-/// forward pass has one shape.
-#[allow(clippy::too_many_arguments)]
-pub fn embed<M: Embed>(
-    model: &M,
-    table: &Arc<Table>,
-    rows: &[usize],
-    pipeline: &Pipeline,
-    device: &Device,
-    batch: usize,
-    workers: usize,
-    progress: &mut dyn FnMut(usize),
-) -> Result<Vec<f32>, TrainError> {
-    /// Reading back waits for the device; so many batches at a time keep it busy.
-    const TOGETHER: usize = 8;
-    let mut all = Vec::with_capacity(rows.len() * model.dim());
-    let mut waiting: Vec<(Tensor<2>, usize)> = Vec::new();
-    let mut done = 0;
-    let read = |waiting: &mut Vec<(Tensor<2>, usize)>, all: &mut Vec<f32>| -> Result<(), TrainError> {
-        let parts = waiting
-            .drain(..)
-            .map(|(rows, real)| rows.narrow(0, 0, real))
-            .collect::<Vec<_>>();
-        if !parts.is_empty() {
-            let values = Tensor::cat(parts, 0)
-                .try_into_data()
-                .map_err(|e| TrainError::Device(format!("{e:?}")))?;
-            all.extend(
-                values
-                    .try_into_vec_as::<f32>()
-                    .map_err(|e| TrainError::Device(format!("{e:?}")))?,
-            );
-        }
-        Ok(())
-    };
-    each_batch(table, rows, pipeline, batch, workers, |host, real| {
-        let pixels = Tensor::from_data(TensorData::new(host.pixels, host.shape), device);
-        waiting.push((model.embed(pixels), real));
-        done += real;
-        if waiting.len() == TOGETHER {
-            read(&mut waiting, &mut all)?;
-            progress(done);
-        }
-        Ok(())
-    })?;
-    read(&mut waiting, &mut all)?;
-    progress(done);
-    Ok(all)
-}
-
-/// Hands over the rows batch by batch, with the number of rows that are no filling.
-fn each_batch(
-    table: &Arc<Table>,
-    rows: &[usize],
-    pipeline: &Pipeline,
-    batch: usize,
-    workers: usize,
-    mut take: impl FnMut(ImageBatch, usize) -> Result<(), TrainError>,
-) -> Result<(), TrainError> {
-    let labels = vec![0; rows.len()];
-    let plan = SamplerSection::Sequential { batch }
-        .plan(0, 0, &labels)
-        .map_err(FeedError::from)?;
-    let batches = plan.batches.len();
-    let jobs = plan
-        .batches
-        .into_iter()
-        .enumerate()
-        .map(move |(i, slots)| BatchJob {
-            cursor: Cursor { epoch: 0, batch: i },
-            batches,
-            slots,
-        });
-    let source = ImageSource {
-        images: Rows::new(table.clone(), rows.to_vec()),
-        labels,
-        pipeline: pipeline.clone(),
-        decode: DecodeOptions::default(),
-        seed: 0,
-    };
-    let jobs: Box<dyn Iterator<Item = BatchJob> + Send> = Box::new(jobs);
-    let loader = Loader::spawn(
-        workers,
-        workers + 2,
-        jobs,
-        ImageWorker::default,
-        move |worker, job: BatchJob| source.batch(worker, &job).map_err(FeedError::from),
-    )?;
-    for batch in loader {
-        let batch = batch?;
-        let real = batch.real.iter().filter(|&&real| real).count();
-        take(batch, real)?;
-    }
-    Ok(())
 }

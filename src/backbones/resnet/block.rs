@@ -1,19 +1,15 @@
 //! The two residual blocks.
 
-use crate::nn::{BatchNorm, BatchNormConfig, IbnConfig, Norm};
+use crate::nn::{BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, IbnConfig, Norm};
 use burn::module::Module;
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
-/// A square convolution without bias, padded by ⌊kernel / 2⌋ on every side. burn's `Same` would pad as TensorFlow does:
-/// at stride 2 that shifts the window by a pixel.
+/// A square convolution without bias, padded by ⌊kernel / 2⌋ on every side.
 pub(super) fn conv(input: usize, output: usize, kernel: usize, stride: usize, device: &Device) -> Conv2d {
     let pad = kernel / 2;
     Conv2dConfig::new([input, output], [kernel, kernel])
         .with_stride([stride, stride])
-        .with_padding(PaddingConfig2d::Explicit(pad, pad, pad, pad))
+        .with_padding([pad, pad])
         .with_bias(false)
         .init(device)
 }
@@ -83,11 +79,14 @@ impl Block {
             Some((conv, norm)) => norm.forward(conv.forward(x.clone())),
             None => x.clone(),
         };
-        let mut y = relu(self.bn1.forward(self.conv1.forward(x)));
-        y = self.bn2.forward(self.conv2.forward(y));
-        if let (Some(conv3), Some(bn3)) = (&self.conv3, &self.bn3) {
-            y = bn3.forward(conv3.forward(relu(y)));
+        let y = self.bn1.forward_relu(self.conv1.forward(x));
+        let y = self.conv2.forward(y);
+        match (&self.conv3, &self.bn3) {
+            (Some(conv3), Some(bn3)) => {
+                let y = conv3.forward(self.bn2.forward_relu(y));
+                bn3.forward_add_relu(y, shortcut)
+            }
+            _ => self.bn2.forward_add_relu(y, shortcut),
         }
-        relu(y + shortcut)
     }
 }

@@ -55,7 +55,7 @@ fn row(folder: &Path, name: &str, label: &str, split: Split) -> Item {
     row
 }
 
-fn of<'a>(report: &'a Report, kind: Kind) -> &'a [String] {
+fn of(report: &Report, kind: Kind) -> &[String] {
     report.of(kind).map_or(&[], |finding| &finding.items)
 }
 

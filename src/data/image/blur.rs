@@ -17,8 +17,7 @@ pub struct BlurScratch {
 /// Blurs in place with standard deviation `sigma` (pixels; Pillow's `radius`). 0 and below change nothing.
 pub fn gaussian(picture: &mut Picture, sigma: f32, scratch: &mut BlurScratch) {
     let (width, height) = (picture.width, picture.height);
-    // NaN included.
-    if !(sigma > 0.0) || width == 0 || height == 0 {
+    if sigma.is_nan() || sigma <= 0.0 || width == 0 || height == 0 {
         return;
     }
     let radius = box_radius(sigma);
@@ -77,17 +76,17 @@ fn box_pass(from: &[[u8; 3]], to: &mut [[u8; 3]], radius: f32) {
     let mut sum = [0u32; 3];
     for offset in -reach - 1..reach {
         let pixel = at(offset);
-        for channel in 0..3 {
-            sum[channel] += u32::from(pixel[channel]);
+        for (total, &value) in sum.iter_mut().zip(&pixel) {
+            *total += u32::from(value);
         }
     }
     for (x, out) in to.iter_mut().enumerate() {
         let x = x as isize;
         let (leaving, entering, beyond) = (at(x - reach - 1), at(x + reach), at(x + reach + 1));
-        for channel in 0..3 {
-            sum[channel] = sum[channel] + u32::from(entering[channel]) - u32::from(leaving[channel]);
+        for (channel, total) in sum.iter_mut().enumerate() {
+            *total = *total + u32::from(entering[channel]) - u32::from(leaving[channel]);
             let ends = u32::from(leaving[channel]) + u32::from(beyond[channel]);
-            out[channel] = ((sum[channel] * weight + ends * edge + (1 << 23)) >> 24) as u8;
+            out[channel] = ((*total * weight + ends * edge + (1 << 23)) >> 24) as u8;
         }
     }
 }

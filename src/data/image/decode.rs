@@ -144,11 +144,21 @@ fn read(bytes: &[u8], name: &str, options: &DecodeOptions, picture: &mut Picture
             limits.max_bytes
         )));
     }
-    if format == image::ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        return Err(ImageError::Broken {
-            name: name.to_owned(),
-            detail: "the JPEG ends before its end-of-image marker".to_owned(),
-        });
+    if format == image::ImageFormat::Jpeg {
+        match jpeg_layout(bytes) {
+            JpegLayout::Usual => {}
+            JpegLayout::Cut => {
+                return Err(ImageError::Broken {
+                    name: name.to_owned(),
+                    detail: "the JPEG ends before its end-of-image marker".to_owned(),
+                });
+            }
+            JpegLayout::SeparateScans => {
+                return Err(ImageError::SeparateScans {
+                    name: name.to_owned(),
+                });
+            }
+        }
     }
 
     let orientation = if options.exif {
@@ -195,24 +205,60 @@ fn to_rgb(samples: &[u8], colour: ColorType, rgb: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Whether a JPEG's scans are followed by an end-of-image marker. The decoder paints what is missing grey and says nothing,
-/// which is how half-downloaded catalogues go unnoticed; Pillow refuses such files.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
+/// What is looked at in a JPEG before it is decoded.
+#[derive(Debug, PartialEq)]
+pub(super) enum JpegLayout {
+    /// Nothing that the decoder would get wrong.
+    Usual,
+    /// No scan is followed by an end-of-image marker. The decoder paints what is missing grey and says nothing, which is how
+    /// half-downloaded catalogues go unnoticed; Pillow refuses such files.
+    Cut,
+    /// Baseline, chroma at less than full resolution, and a scan for each channel (what jpeg-encoder writes with fitted Huffman
+    /// tables): zune-jpeg 0.5.15 makes green stripes of it and says nothing. Progressive files have such scans too, rightly read.
+    SeparateScans,
+}
+
+pub(super) fn jpeg_layout(bytes: &[u8]) -> JpegLayout {
     let mut at = 2;
+    // Channels of a baseline file some of which are at less than full resolution.
+    let mut subsampled = None;
     // Segments up to the first scan: an EXIF thumbnail in one of them has an end marker of its own.
     while let Some(&[0xFF, marker]) = bytes.get(at..at + 2) {
         match marker {
-            0xDA => return bytes[at..].windows(2).any(|pair| pair == [0xFF, 0xD9]),
+            0xDA => {
+                let in_scan = bytes.get(at + 4);
+                return match bytes[at..].windows(2).any(|pair| pair == [0xFF, 0xD9]) {
+                    false => JpegLayout::Cut,
+                    true if subsampled.is_some() && in_scan < subsampled => JpegLayout::SeparateScans,
+                    true => JpegLayout::Usual,
+                };
+            }
             0xFF => at += 1,
             0x01 | 0xD0..=0xD8 => at += 2,
-            _ => match bytes.get(at + 2..at + 4) {
-                Some(length) => at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]])),
-                None => return false,
-            },
+            _ => {
+                let Some(&[high, low]) = bytes.get(at + 2..at + 4) else {
+                    return JpegLayout::Cut;
+                };
+                // Sequential frames: precision, height, width, then three bytes a channel, the second of them its sampling.
+                if let (0xC0 | 0xC1, Some(frame)) = (marker, bytes.get(at + 9..)) {
+                    let sampling = frame
+                        .get(1..)
+                        .unwrap_or_default()
+                        .chunks(3)
+                        .take(frame.first().map_or(0, |&n| n.into()));
+                    let mut sampling = sampling.filter_map(|channel| channel.get(1));
+                    let luma = sampling.next();
+                    subsampled = sampling.any(|s| Some(s) != luma).then(|| frame.first()).flatten();
+                }
+                at += 2 + usize::from(u16::from_be_bytes([high, low]));
+            }
         }
     }
     // Not laid out as expected: the decoder shall judge.
-    at < bytes.len()
+    match at < bytes.len() {
+        true => JpegLayout::Usual,
+        false => JpegLayout::Cut,
+    }
 }
 
 /// Left, top, width, height of the part of a box that lies in the picture; `None` where no pixel does.

@@ -1,4 +1,4 @@
-//! Pictures in host memory: decoded from untrusted bytes ([`decode`]), resized as Pillow resizes ([`resize`]) and edited
+//! Pictures in host memory: decoded from untrusted bytes ([`mod@decode`]), resized as Pillow resizes ([`resize`]) and edited
 //! as torchvision edits PIL images ([`ops`], [`colour`], [`blur`]).
 
 pub mod blur;
@@ -105,6 +105,17 @@ pub enum ImageError {
         name: String,
         /// The decoder's own words.
         detail: String,
+    },
+    /// A JPEG that the decoder would get wrong.
+    #[error(
+        "{name}: a baseline JPEG with subsampled chroma and one scan for each channel, which the decoder gets wrong"
+    )]
+    #[diagnostic(help(
+        "write it anew without loss: `jpegtran -copy all -outfile NEW OLD`, or with any image editor"
+    ))]
+    SeparateScans {
+        /// The file, or the place in an archive.
+        name: String,
     },
     /// The crop box holds no pixel.
     #[error("{name}: the box x1={}, y1={}, x2={}, y2={} holds no pixel of a {width}×{height} image", bounds[0], bounds[1], bounds[2], bounds[3])]

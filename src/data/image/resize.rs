@@ -19,7 +19,8 @@ pub const MAX_SIDE: usize = 16_384;
 pub enum Filter {
     /// The pixel under the centre; no antialiasing.
     Nearest,
-    /// The mean of the pixels covered (support 0.5).
+    /// The mean of the pixels whose centre is covered (support 0.5). Where a centre falls exactly on an edge (41 → 40 pixels, say), the
+    /// last bit of a double decides, here and in Pillow, and not always alike.
     Box,
     /// A triangle (support 1). torchvision's default.
     #[default]
@@ -118,8 +119,7 @@ impl Resizer {
             .resize_alg(ResizeAlg::Convolution(kernel))
             .use_alpha(false);
         if part_width == width || part_height == height {
-            return pass(&mut self.inner, &source, &mut to.pixels, width, height, &options)
-                .map_err(|e| fail(e));
+            return pass(&mut self.inner, &source, &mut to.pixels, width, height, &options).map_err(fail);
         }
         // Two calls, so that the horizontal pass comes first and is rounded, as in Pillow: one call would take the vertical pass first.
         self.rows.resize(width * part_height * 3, 0);
@@ -131,10 +131,10 @@ impl Resizer {
             part_height,
             &options,
         )
-        .map_err(|e| fail(e))?;
+        .map_err(fail)?;
         let rows = ImageRef::new(width as u32, part_height as u32, &self.rows, PixelType::U8x3)
             .map_err(|e| words(&e))?;
-        pass(&mut self.inner, &rows, &mut to.pixels, width, height, &options).map_err(|e| fail(e))
+        pass(&mut self.inner, &rows, &mut to.pixels, width, height, &options).map_err(fail)
     }
 }
 

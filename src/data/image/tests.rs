@@ -76,7 +76,7 @@ pub(crate) fn noise(seed: u32, height: usize, width: usize) -> Picture {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *value = (state >> 24) as u8;
     }
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         for y in 0..height {
             for x in 0..width {
                 for c in 0..3 {
@@ -526,4 +526,23 @@ fn a_flip_undoes_itself() {
     assert_eq!(flipped.pixel(1, 2), picture.pixel(2, 2));
     ops::flip(&mut flipped);
     assert_eq!(flipped, picture);
+}
+
+#[test]
+fn baseline_files_in_several_scans_are_told_by_their_headers() {
+    use super::decode::{JpegLayout, jpeg_layout};
+    let file = |frame: u8, luma: u8, in_scan: u8| {
+        let mut bytes = vec![0xFF, 0xD8, 0xFF, frame, 0, 17, 8, 0, 16, 0, 16, 3];
+        bytes.extend([1, luma, 0, 2, 0x11, 1, 3, 0x11, 1]);
+        bytes.extend([0xFF, 0xDA, 0, 6 + 2 * in_scan, in_scan]);
+        bytes.extend(vec![0; usize::from(in_scan) * 2 + 3]);
+        bytes.extend([0xFF, 0xD9]);
+        jpeg_layout(&bytes)
+    };
+    // Baseline, halved chroma, one channel in the first scan; then one thing after the other is otherwise.
+    assert_eq!(file(0xC0, 0x22, 1), JpegLayout::SeparateScans);
+    assert_eq!(file(0xC0, 0x22, 3), JpegLayout::Usual);
+    assert_eq!(file(0xC0, 0x11, 1), JpegLayout::Usual);
+    assert_eq!(file(0xC2, 0x22, 1), JpegLayout::Usual);
+    assert_eq!(jpeg_layout(&[0xFF, 0xD8, 0xFF, 0xDA, 0, 8, 1]), JpegLayout::Cut);
 }

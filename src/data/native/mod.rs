@@ -99,7 +99,8 @@ fn finish(
     resolve: &rows::Resolve,
 ) -> Result<Table, DataError> {
     let missing = columns::missing(&rows.present);
-    if !missing.is_empty() && !(rows.rows.is_empty() && rows.problems.count() > 0) {
+    let unreadable = rows.rows.is_empty() && rows.problems.count() > 0;
+    if !missing.is_empty() && !unreadable {
         let mut found: Vec<String> = (0..columns::COUNT)
             .filter(|&column| rows.present[column])
             .map(|column| columns::COLUMNS[column].to_string())

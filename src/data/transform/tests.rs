@@ -140,24 +140,25 @@ fn parameters_are_checked() {
 
 #[test]
 fn the_same_stream_gives_the_same_image_and_scratch_carries_nothing_over() {
-    let pipeline = training();
+    // One that first changes the picture in place, and the one of the card, which first resizes.
+    let in_place =
+        "ops = [{ op = 'flip', p = 0.5 }, { op = 'resize', height = 32, width = 16 }, { op = 'normalize' }]";
+    let pipelines = [training(), Pipeline::new(read(in_place)).unwrap()];
     let (a, b) = (noise(1, 50, 40), noise(2, 70, 20));
     let mut scratch = Scratch::default();
     let mut out = vec![0.0; 3 * 32 * 16];
-    for index in 0..20 {
-        let picture = if index % 3 == 0 { &a } else { &b };
-        pipeline
-            .apply(picture, &mut stream(1, "test", &[index]), &mut scratch, &mut out)
-            .unwrap();
-        assert_eq!(
-            out,
+    for index in 0..20u64 {
+        let picture = if index.is_multiple_of(3) { &a } else { &b };
+        for pipeline in &pipelines {
+            let key = || stream(1, "test", &[index]);
             pipeline
-                .apply_vec(picture, &mut stream(1, "test", &[index]))
-                .unwrap()
-        );
+                .apply(picture, &mut key(), &mut scratch, &mut out)
+                .unwrap();
+            assert_eq!(out, pipeline.apply_vec(picture, &mut key()).unwrap());
+        }
     }
     assert!(matches!(
-        pipeline.apply(&a, &mut stream(1, "test", &[]), &mut scratch, &mut out[1..]),
+        pipelines[0].apply(&a, &mut stream(1, "test", &[]), &mut scratch, &mut out[1..]),
         Err(TransformError::Buffer { .. })
     ));
 }

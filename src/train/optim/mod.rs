@@ -4,6 +4,7 @@
 //! bit for bit from files that any machine can read: burn keys its states by random parameter ids and loads them through the
 //! process's default device, which need not exist.
 
+mod fused;
 mod groups;
 mod rule;
 

@@ -1,6 +1,7 @@
 //! The update rules, on one flattened parameter: Adam (Kingma & Ba 2015, algorithm 1), AdamW (Loshchilov & Hutter 2019,
 //! algorithm 2) and SGD with momentum, in torch's forms.
 
+use super::fused;
 use burn::tensor::Tensor;
 
 /// An update rule with its settings.
@@ -42,6 +43,13 @@ pub struct Slot {
 impl Rule {
     /// The updated parameter, `[elements]`, from the parameter and its gradient.
     pub fn step(&self, lr: f64, param: Tensor<1>, grad: Tensor<1>, slot: &mut Slot) -> Tensor<1> {
+        match fused::step(self, lr, param, grad, slot) {
+            Ok(updated) => updated,
+            Err((param, grad)) => self.step_by_tensors(lr, param, grad, slot),
+        }
+    }
+
+    fn step_by_tensors(&self, lr: f64, param: Tensor<1>, grad: Tensor<1>, slot: &mut Slot) -> Tensor<1> {
         slot.steps += 1;
         match *self {
             Rule::Adam {
@@ -151,5 +159,60 @@ mod tests {
         assert!((run(rule(0.5, true), 1) - 0.85).abs() < 1e-6);
         // Coupled decay does not change the first step's length.
         assert!((run(rule(0.5, false), 1) - 0.9).abs() < 1e-6);
+    }
+
+    #[test]
+    fn one_pass_gives_the_bits_of_many() {
+        let adam = |weight_decay, decoupled| Rule::Adam {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay,
+            decoupled,
+        };
+        let sgd = |momentum, nesterov, weight_decay| Rule::Sgd {
+            momentum,
+            nesterov,
+            weight_decay,
+        };
+        let rules = [
+            adam(0.0, false),
+            adam(5e-4, false),
+            adam(1e-2, true),
+            sgd(0.0, false, 0.0),
+            sgd(0.0, false, 1e-3),
+            sgd(0.9, false, 1e-3),
+            sgd(0.9, true, 0.0),
+        ];
+        let noise = |seed| {
+            let mut stream = crate::random::stream(seed, "test: update rules", &[]);
+            // Longer than a chunk, and no multiple of anything.
+            let mut values: Vec<f32> = (0..20_011).map(|_| stream.normal() as f32).collect();
+            (values[0], values[1]) = (0.0, -0.0);
+            Tensor::<1>::from_data(values.as_slice(), &crate::device::cpu())
+        };
+        let bits = |x: &Tensor<1>| -> Vec<u32> {
+            let values: Vec<f32> = x.to_data().try_into_vec_as().unwrap();
+            values.into_iter().map(f32::to_bits).collect()
+        };
+        for rule in rules {
+            let (mut a, mut b) = (noise(1), noise(1));
+            let (mut slot_a, mut slot_b) = (Slot::default(), Slot::default());
+            for step in 0..3 {
+                let kept = a.clone();
+                let before = bits(&kept);
+                a = fused::step(&rule, 0.01, a, noise(2 + step), &mut slot_a).unwrap();
+                b = rule.step_by_tensors(0.01, b, noise(2 + step), &mut slot_b);
+                assert_eq!(bits(&a), bits(&b), "{rule:?} {step}");
+                assert_eq!(
+                    bits(&kept),
+                    before,
+                    "another holder of the parameter saw it change"
+                );
+            }
+            assert_eq!(slot_a.steps, slot_b.steps);
+            for (a, b) in [(slot_a.first, slot_b.first), (slot_a.second, slot_b.second)] {
+                assert_eq!(a.as_ref().map(bits), b.as_ref().map(bits), "{rule:?}");
+            }
+        }
     }
 }

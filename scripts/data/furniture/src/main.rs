@@ -343,6 +343,8 @@ fn jpeg(rgb: &[u8], size: usize, quality: u8, blocks: bool) -> Result<Vec<u8>, S
         let mut encoder = Encoder::new(&mut bytes, quality);
         encoder.set_sampling_factor(SamplingFactor::F_2_2);
         encoder.set_optimized_huffman_tables(true);
+        // Without this, fitted tables mean a baseline file with a scan for each channel, which zune-jpeg 0.5.15 misreads.
+        encoder.set_progressive(true);
         encoder
             .encode(rgb, size as u16, size as u16, ColorType::Rgb)
             .map_err(|e| e.to_string())?;

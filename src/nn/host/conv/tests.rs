@@ -1,0 +1,192 @@
+use super::*;
+use crate::device::cpu;
+use crate::nn::init::tests::noise;
+use burn::tensor::module::conv2d as burns;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{Device, TensorData};
+
+fn vector<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().try_into_vec_as().unwrap()
+}
+
+fn near(name: &str, ours: &[f32], theirs: &[f32]) {
+    assert_eq!(ours.len(), theirs.len(), "{name}");
+    let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        assert!((a - b).abs() <= 2e-5 * scale, "{name} {i}: {a} {b}");
+    }
+}
+
+fn on<const D: usize>(x: &Tensor<D>, device: &Device) -> Tensor<D> {
+    Tensor::from_data(x.to_data(), device).require_grad()
+}
+
+/// Output and gradients by input and weight of Σ factors · output.
+fn run(
+    ours: bool,
+    [x, weight]: [&Tensor<4>; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> ([usize; 4], [Vec<f32>; 3]) {
+    let device = cpu().autodiff();
+    let (x, weight) = (on(x, &device), on(weight, &device));
+    let y = match ours {
+        true => conv2d(&x, &weight, stride, padding).unwrap(),
+        false => burns(
+            x.clone(),
+            weight.clone(),
+            None,
+            ConvOptions::new(stride, padding, [1, 1], 1),
+        ),
+    };
+    let factors = Tensor::from_data(noise(y.dims(), 9).into_data(), &device);
+    let grads = (y.clone() * factors).sum().backward();
+    let (dx, dw) = (x.grad(&grads).unwrap(), weight.grad(&grads).unwrap());
+    (y.dims(), [vector(y), vector(dx), vector(dw)])
+}
+
+#[test]
+fn output_and_gradients_are_burns() {
+    // [batch, input, height, width], output, kernel, stride, padding
+    let cases = [
+        ([1, 1, 1, 1], 1, [1, 1], [1, 1], [0, 0]),
+        ([3, 5, 7, 4], 6, [1, 1], [1, 1], [0, 0]),
+        ([3, 5, 7, 4], 6, [1, 1], [2, 2], [0, 0]),
+        ([2, 3, 9, 8], 4, [3, 3], [1, 1], [1, 1]),
+        ([2, 3, 9, 8], 4, [3, 3], [2, 2], [1, 1]),
+        ([2, 3, 8, 9], 4, [3, 3], [2, 1], [1, 1]),
+        ([2, 3, 11, 10], 4, [7, 7], [2, 2], [3, 3]),
+        ([2, 3, 6, 5], 4, [3, 3], [1, 1], [0, 0]),
+        ([2, 3, 6, 5], 4, [3, 3], [1, 1], [2, 2]),
+        ([2, 3, 6, 5], 4, [3, 1], [1, 1], [1, 0]),
+        ([2, 3, 6, 5], 4, [2, 3], [1, 1], [1, 2]),
+        // Padding as large as the kernel and beyond; windows that skip the last rows; steps longer than the kernel.
+        ([2, 3, 6, 5], 4, [2, 2], [1, 1], [2, 3]),
+        ([2, 2, 6, 6], 3, [2, 2], [3, 4], [0, 0]),
+        ([2, 2, 7, 6], 3, [2, 2], [3, 4], [1, 1]),
+        ([1, 2, 1, 1], 3, [3, 3], [1, 1], [1, 1]),
+        ([2, 2, 2, 2], 3, [5, 5], [1, 1], [2, 2]),
+        // Several tiles of one image, and several images per tile.
+        ([2, 4, 40, 37], 3, [3, 3], [1, 1], [1, 1]),
+        ([2, 4, 40, 37], 3, [1, 1], [1, 1], [0, 0]),
+        ([2, 4, 67, 61], 3, [3, 3], [2, 2], [1, 1]),
+        ([70, 3, 4, 4], 5, [3, 3], [1, 1], [1, 1]),
+        ([70, 3, 4, 4], 5, [1, 1], [1, 1], [0, 0]),
+        ([70, 3, 8, 8], 5, [3, 3], [2, 2], [1, 1]),
+        // The kernel's gradient in blocks of channels.
+        ([3, 180, 4, 5], 170, [3, 3], [1, 1], [1, 1]),
+        ([2, 530, 3, 3], 520, [1, 1], [1, 1], [0, 0]),
+    ];
+    for (shape, output, kernel, stride, padding) in cases {
+        let name = format!("{shape:?} {output} {kernel:?} {stride:?} {padding:?}");
+        let x = noise(shape, 1);
+        let weight = noise([output, shape[1], kernel[0], kernel[1]], 2);
+        let (ours, theirs) = (
+            run(true, [&x, &weight], stride, padding),
+            run(false, [&x, &weight], stride, padding),
+        );
+        assert_eq!(ours.0, theirs.0, "{name}");
+        for (what, (a, b)) in ["output", "by input", "by weight"]
+            .iter()
+            .zip(ours.1.iter().zip(&theirs.1))
+        {
+            near(&format!("{name} {what}"), a, b);
+        }
+        let outside = conv2d(&x, &weight, stride, padding).unwrap();
+        assert_eq!(vector(outside), ours.1[0], "{name}");
+    }
+}
+
+#[test]
+fn gradients_equal_finite_differences() {
+    let (x, weight) = (noise([2, 2, 5, 4], 3), noise([3, 2, 3, 3], 4));
+    let (stride, padding) = ([2, 1], [1, 1]);
+    let (_, [y, dx, dw]) = run(true, [&x, &weight], stride, padding);
+    let factors = vector(noise([y.len()], 9));
+    let total = |x: Vec<f32>, weight: Vec<f32>| -> f64 {
+        let x = Tensor::from_data(TensorData::new(x, [2, 2, 5, 4]), &cpu());
+        let weight = Tensor::from_data(TensorData::new(weight, [3, 2, 3, 3]), &cpu());
+        let y = vector(conv2d(&x, &weight, stride, padding).unwrap());
+        y.iter().zip(&factors).map(|(a, b)| f64::from(a * b)).sum()
+    };
+    let (x, weight) = (vector(x), vector(weight));
+    let step = 1.0f32 / 64.0;
+    for (which, grad) in [(0, dx), (1, dw)] {
+        for (i, slope) in grad.iter().enumerate() {
+            let at = |by: f32| {
+                let mut both = [x.clone(), weight.clone()];
+                both[which][i] += by;
+                let [x, weight] = both;
+                total(x, weight)
+            };
+            // Linear in each: the difference is the gradient but for rounding.
+            let found = (at(step) - at(-step)) / f64::from(2.0 * step);
+            assert!(
+                (found - f64::from(*slope)).abs() < 2e-3,
+                "{which} {i}: {found} {slope}"
+            );
+        }
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_the_threads() {
+    let (x, weight) = (noise([9, 20, 12, 12], 5), noise([40, 20, 3, 3], 6));
+    let bits = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| run(true, [&x, &weight], [1, 1], [1, 1]).1)
+            .map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
+    };
+    let one = bits(1);
+    for threads in [2, 3, 7] {
+        assert_eq!(bits(threads), one, "{threads}");
+    }
+}
+
+#[test]
+fn what_needs_no_gradient_gets_none() {
+    let device = cpu().autodiff();
+    for [by_x, by_weight] in [[true, false], [false, true], [false, false]] {
+        let leaf = |shape, seed, wanted: bool| {
+            Tensor::<4>::from_data(noise(shape, seed).into_data(), &device).set_require_grad(wanted)
+        };
+        let (x, weight) = (leaf([1, 2, 3, 3], 1, by_x), leaf([2, 2, 3, 3], 2, by_weight));
+        let other = leaf([1, 2, 3, 3], 3, true);
+        let y = conv2d(&x, &weight, [1, 1], [1, 1]).unwrap() + other.clone();
+        let grads = y.sum().backward();
+        assert_eq!(
+            [x.grad(&grads).is_some(), weight.grad(&grads).is_some()],
+            [by_x, by_weight]
+        );
+        assert!(other.grad(&grads).is_some());
+    }
+}
+
+#[test]
+fn views_are_read_in_their_own_order() {
+    let x = noise([2, 3, 5, 4], 1);
+    let turned = x.clone().swap_dims(2, 3).slice([0..2, 1..3, 0..4, 1..5]);
+    let weight = noise([3, 4, 2, 3], 2)
+        .swap_dims(0, 1)
+        .slice([0..4, 0..2, 0..2, 0..3]);
+    let copy = |x: &Tensor<4>| Tensor::<4>::from_data(x.to_data(), &cpu());
+    let expected = vector(conv2d(&copy(&turned), &copy(&weight), [1, 1], [0, 1]).unwrap());
+    assert_eq!(
+        vector(conv2d(&turned, &weight, [1, 1], [0, 1]).unwrap()),
+        expected
+    );
+}
+
+#[test]
+fn what_is_not_for_the_host_is_left_alone() {
+    let device = cpu().autodiff().gradient_checkpointing();
+    let x = Tensor::from_data(noise([1, 2, 3, 3], 1).into_data(), &device);
+    let weight = on(&noise([2, 2, 3, 3], 2), &device);
+    assert!(conv2d(&x, &weight, [1, 1], [1, 1]).is_none());
+    // No window fits; channels that do not agree.
+    assert!(conv2d(&noise([1, 2, 2, 2], 1), &noise([2, 2, 3, 3], 2), [1, 1], [0, 0]).is_none());
+    assert!(conv2d(&noise([1, 3, 4, 4], 1), &noise([2, 2, 3, 3], 2), [1, 1], [0, 0]).is_none());
+}

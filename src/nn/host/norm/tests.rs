@@ -1,0 +1,127 @@
+use super::*;
+use crate::device::cpu;
+use crate::nn::init::tests::noise;
+use burn::tensor::Device;
+use burn::tensor::activation::relu;
+use burn::tensor::module::{batch_norm as burns_fixed, batch_norm_train};
+
+fn vector<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().try_into_vec_as().unwrap()
+}
+
+fn near(name: &str, ours: &[f32], theirs: &[f32]) {
+    assert_eq!(ours.len(), theirs.len(), "{name}");
+    let scale = theirs.iter().fold(1e-2f32, |m, v| m.max(v.abs()));
+    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
+        assert!((a - b).abs() <= 3e-5 * scale, "{name} {i}: {a} {b}");
+    }
+}
+
+const EPS: f64 = 1e-5;
+
+/// Output, statistics, and gradients by input, weight, bias and what is added.
+fn run(ours: bool, shape: [usize; 4], add: bool, rectify: bool, device: &Device) -> Vec<Vec<f32>> {
+    let leaf = |x: Tensor<4>| Tensor::<4>::from_data(x.into_data(), device).require_grad();
+    let small = |seed| Tensor::<1>::from_data(noise([shape[1]], seed).into_data(), device).require_grad();
+    // Far from the origin, where a difference of squares would lose the variance.
+    let (x, other) = (leaf(noise(shape, 1) * 2.0 + 100.0), leaf(noise(shape, 2)));
+    let (weight, bias) = (small(3), small(4));
+    let then = Then {
+        add: add.then(|| other.clone()),
+        relu: rectify,
+    };
+    let (y, mean, variance) = if ours {
+        let found = batch_norm(&x, &weight, &bias, EPS, &then).unwrap();
+        (found.output, found.mean, found.variance)
+    } else {
+        let found = batch_norm_train(x.clone(), weight.clone(), bias.clone(), EPS);
+        let y = if add {
+            found.output + other.clone()
+        } else {
+            found.output
+        };
+        let y = if rectify { relu(y) } else { y };
+        (y, vector(found.mean), vector(found.variance))
+    };
+    let factors = Tensor::from_data(noise(shape, 5).into_data(), device);
+    let grads = (y.clone() * factors).sum().backward();
+    let mut all = vec![vector(y), mean, variance];
+    all.extend(
+        [x.grad(&grads), other.grad(&grads)]
+            .into_iter()
+            .flatten()
+            .map(vector),
+    );
+    all.extend(
+        [weight.grad(&grads), bias.grad(&grads)]
+            .into_iter()
+            .flatten()
+            .map(vector),
+    );
+    all
+}
+
+#[test]
+fn output_statistics_and_gradients_are_burns() {
+    let device = cpu().autodiff();
+    for shape in [[4, 3, 5, 7], [3, 2, 1, 1], [2, 1, 70, 61], [9, 5, 4, 4]] {
+        for (add, relu) in [(false, false), (false, true), (true, false), (true, true)] {
+            let name = format!("{shape:?} {add} {relu}");
+            let (ours, theirs) = (
+                run(true, shape, add, relu, &device),
+                run(false, shape, add, relu, &device),
+            );
+            assert_eq!(
+                (ours.len(), theirs.len()),
+                (6 + usize::from(add), 6 + usize::from(add)),
+                "{name}"
+            );
+            for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+                near(&format!("{name} {i}"), a, b);
+            }
+        }
+    }
+}
+
+#[test]
+fn bits_do_not_depend_on_the_threads() {
+    let bits = |threads: usize| -> Vec<Vec<u32>> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let all = pool.install(|| run(true, [5, 7, 11, 13], true, true, &cpu().autodiff()));
+        all.into_iter()
+            .map(|v| v.into_iter().map(f32::to_bits).collect())
+            .collect()
+    };
+    let one = bits(1);
+    for threads in [2, 3, 7] {
+        assert_eq!(bits(threads), one, "{threads}");
+    }
+}
+
+#[test]
+fn fixed_statistics_give_burns_output() {
+    let shape = [3, 4, 5, 6];
+    let (x, other) = (noise(shape, 1), noise(shape, 2));
+    let [mean, weight, bias] = [3, 4, 5].map(|seed| noise::<1>([4], seed));
+    let variance = noise::<1>([4], 6).powi_scalar(2);
+    for (add, rectify) in [(false, false), (false, true), (true, false), (true, true)] {
+        let then = Then {
+            add: add.then(|| other.clone()),
+            relu: rectify,
+        };
+        let ours = fixed_norm(&x, [&mean, &variance, &weight, &bias], 0.1, &then).unwrap();
+        let [m, v, w, b] = [&mean, &variance, &weight, &bias].map(Clone::clone);
+        let mut theirs = burns_fixed(x.clone(), w, b, m, v, 0.1);
+        if add {
+            theirs = theirs + other.clone();
+        }
+        near(
+            "fixed",
+            &vector(ours),
+            &vector(if rectify { relu(theirs) } else { theirs }),
+        );
+    }
+}
