@@ -79,7 +79,9 @@ fn failures_and_panics_stand_in_their_place_and_name_the_job() {
             .iter()
             .map(|i| i.as_ref().map_or_else(ToString::to_string, |_| String::new()))
             .collect();
-        assert_eq!(words[3], "3: item 3 is broken");
+        assert_eq!(words[3], "3 could not be made");
+        let cause = items[3].as_ref().err().and_then(std::error::Error::source);
+        assert_eq!(cause.unwrap().to_string(), "item 3 is broken");
         assert_eq!(words[5], "5: the worker stopped unexpectedly: lost item 5");
         assert_eq!(items[7].as_ref().unwrap().0, 7);
         if workers == 1 {

@@ -74,7 +74,7 @@ mod tests {
     fn memory_grows_with_what_is_allocated() {
         let mut probe = Probe::new();
         let before = probe.sample()[0].1;
-        let block = vec![1u8; 256 << 20];
+        let block = std::hint::black_box(vec![1u8; 256 << 20]);
         let after = probe.sample()[0].1;
         assert_eq!(block[block.len() - 1], 1);
         assert!(
