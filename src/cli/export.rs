@@ -75,7 +75,12 @@ pub fn run(args: ExportArgs) -> crate::Result<()> {
         }
     }
     let target = eval::target(&args.run, args.weights.as_deref(), &args.sets, &args.runs)?;
-    let device = device::resolve(args.device.parse::<Choice>()?)?;
+    let choice: Choice = args.device.parse()?;
+    // Weights are written as they stand: no device is needed, nor searched for.
+    let device = match args.format {
+        Format::Safetensors => device::resolve(Choice::Cpu)?,
+        _ => device::resolve(choice)?,
+    };
     let recipe = target.recipe.clone();
     for_room(
         &recipe,

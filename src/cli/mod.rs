@@ -93,6 +93,7 @@ pub enum CliError {
 
 /// Runs the program.
 pub fn run(cli: Cli) -> crate::Result<()> {
+    crate::train::signals::limits_are_errors();
     match cli.verb {
         Verb::Train(args) => train::run(args),
         Verb::Eval(args) => eval::run(args),

@@ -125,6 +125,7 @@ impl<P: Paper> Plan<P> {
     /// Opens the data and holds recipe and data against each other.
     pub fn open(self) -> crate::Result<Session<P>> {
         let table = Arc::new(data::open(&self.data.dataset)?);
+        data::check::refuse(&table, self.data.dataset.closed_set)?;
         let rows = table.train();
         let feed = ImageFeed::new(
             table.clone(),

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use report::{Finding, Kind, Report, Severity};
 
-use crate::data::table::{ImageRef, Table};
+use crate::data::error::{DataError, Problem, Problems, shorten};
+use crate::data::table::{ImageRef, Table, counted};
 use decode::{Crop, Seen};
 use report::Findings;
 
@@ -50,6 +51,38 @@ pub fn check(table: &Table, options: &CheckOptions) -> Report {
         duplicates::near(table, &crops, &mut findings);
     }
     Report::new(table, images.len(), options.fast, findings)
+}
+
+/// What a run refuses before it begins: image files that are not there, and classes that are trained on and tested by though the
+/// data is no closed set. What needs pixels to be seen is left to [`check`] and to the loader.
+pub fn refuse(table: &Table, closed_set: bool) -> Result<(), DataError> {
+    let mut problems = Problems::default();
+    for row in table.missing() {
+        problems.push(Problem {
+            place: format!("row {}", row + 1),
+            column: Some("image".into()),
+            value: Some(shorten(&table.image_name(&table.items[row]))),
+            message: "is not there".into(),
+            remedy: "fetch the file or remove the row; paths begin in data.root, or in the table's folder".into(),
+        });
+    }
+    problems.into_result(table.root.clone().unwrap_or_else(|| table.name.clone().into()))?;
+    let leaked = table.leaked();
+    if closed_set || leaked.is_empty() {
+        return Ok(());
+    }
+    let more = if leaked.len() > 5 { ", …" } else { "" };
+    Err(DataError::Setting {
+        key: "closed_set",
+        message: format!(
+            "is false, but {} of the train split stand in another split, too: {}{more}",
+            counted(leaked.len(), "class", "classes"),
+            leaked[..leaked.len().min(5)].join(", ")
+        ),
+        remedy: "give each class to one split, or set data.closed_set = true if known classes are to be found again (figures \
+                 of the two kinds are not comparable)"
+            .into(),
+    })
 }
 
 /// An image and the rows that refer to it, several where they are boxes of it.

@@ -184,6 +184,20 @@ impl Table {
         rows.filter(|(_, item)| keep(item)).map(|(row, _)| row).collect()
     }
 
+    /// Labels that stand in the train split and in another one, sorted.
+    pub fn leaked(&self) -> Vec<&str> {
+        let labels = |train: bool| -> BTreeSet<&str> {
+            let items = self.items.iter().filter(|item| (item.split == Split::Train) == train);
+            items.map(|item| item.label.as_str()).collect()
+        };
+        labels(true).intersection(&labels(false)).copied().collect()
+    }
+
+    /// Rows whose image file is not there.
+    pub fn missing(&self) -> Vec<usize> {
+        self.rows_where(|item| matches!(&item.image, ImageRef::File(path) if !path.is_file()))
+    }
+
     /// The classes among some rows.
     pub fn classes(&self, rows: &[usize]) -> Classes {
         Classes::new(rows.iter().map(|&row| self.items[row].label.as_str()))

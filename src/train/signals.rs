@@ -3,6 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// A limit on file sizes (`ulimit -f`) ends a process by a signal; once this is called it is an error of the write, as a full disk is.
+pub fn limits_are_errors() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+}
+
 /// Whether the user asked to stop.
 #[derive(Clone, Debug, Default)]
 pub struct StopFlag(Arc<AtomicBool>);
@@ -16,9 +22,6 @@ impl StopFlag {
             let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.0.clone());
             let _ = signal_hook::flag::register(signal, flag.0.clone());
         }
-        // A limit on file sizes ends a process by a signal; heard of, it is an error of the write, as a full disk is.
-        #[cfg(unix)]
-        let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
         flag
     }
 

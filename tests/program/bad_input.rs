@@ -112,10 +112,13 @@ fn a_table_that_is_not_utf_8_is_refused_with_its_line() {
 
 #[test]
 fn a_table_names_its_missing_and_escaping_files() {
-    let place = with_table("image,label,split\nphotos/none.jpg,a,train\n../../etc/passwd,a,train\n");
-    place
-        .fails(&["check", "table.toml", "--device", "cpu"])
-        .says(&["items.csv", "line 2", "line 3"]);
+    let place = with_table("image,label,split\nphotos/train/c0/0.jpg,a,train\n../../etc/passwd,a,train\n");
+    let check = ["check", "table.toml", "--device", "cpu"];
+    place.fails(&check).says(&["items.csv", "line 3", "leaves the root", "allow_outside"]);
+    let rows = ["image,label,split", "photos/none.jpg,a,train", "photos/train/c0/0.jpg,a,train", "photos/no.jpg,b,test\n"];
+    place.write("items.csv", rows.join("\n"));
+    let failure = place.fails(&check);
+    failure.says(&["2 problems", "row 1", "photos/none.jpg", "is not there", "row 3", "photos/no.jpg"]);
 }
 
 #[test]
@@ -276,7 +279,7 @@ fn weights_of_another_model_are_reported_and_nothing_is_loaded() {
             "--set",
             "model.weights=torchvision/resnet19",
         ])
-        .says(&["torchvision/resnet19", "torchvision/resnet18"]);
+        .says(&["torchvision/resnet19", "did you mean `torchvision/resnet50-v1`"]);
 }
 
 #[test]

@@ -389,3 +389,21 @@ fn a_fast_check_reads_headers_that_stand_last() {
     let report = check(&Table::new("t", Some(folder.path()), rows), &options);
     assert_eq!((report.images, report.errors), (1, 0), "{report}");
 }
+
+#[test]
+fn a_run_refuses_missing_files_and_classes_in_two_splits() {
+    let mut items = vec![
+        item("a", "x", Split::Train),
+        item("b", "y", Split::Train),
+        item("c", "x", Split::Test),
+        item("d", "z", Split::Test),
+    ];
+    let table = Table::new("t", None, items.clone());
+    assert_eq!(table.leaked(), ["x"]);
+    assert!(super::refuse(&table, true).is_ok());
+    let error = super::refuse(&table, false).unwrap_err().to_string();
+    assert!(error.contains("1 class of the train split") && error.ends_with(": x"), "{error}");
+    items[2].image = ImageRef::File("nowhere/c.jpg".into());
+    let error = super::refuse(&Table::new("t", None, items), true).unwrap_err().to_string();
+    assert!(error.contains("1 problem\n  row 3, column `image`: \"nowhere/c.jpg\" is not there"), "{error}");
+}
