@@ -112,7 +112,7 @@ pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
 }
 
 /// ‖actual − expected‖ / ‖expected‖
-pub fn distance(actual: &[f64], expected: &[f64]) -> f64 {
+fn distance(actual: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(actual.len(), expected.len(), "lengths differ");
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
     norm(&mut actual.iter().zip(expected).map(|(a, e)| a - e))

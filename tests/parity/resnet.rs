@@ -149,11 +149,13 @@ fn evaluation(model: &str) {
     assert!(count > 0, "no case of {model}");
 }
 
-/// The step's loss, features and running statistics within 1e-5, and its gradients within `tolerance`.
+/// The step's loss, features and running statistics within 1e-5; the gradients of the last block within 1e-4, of all before it
+/// within 1e-2.
 ///
-/// A ResNet-50 has some activation so near to 0 that rounding decides on which side of the ReLU it falls, and each such case
-/// changes gradients by some 1e-3: PyTorch's own f32 is as far from its f64, see what scripts/reference/resnet.py prints.
-fn training(model: &str, tolerance: f64) {
+/// Among a network's activations some lie so near to 0 that rounding decides on which side of the ReLU they fall, and each such
+/// case changes all gradients before it by some 1e-3: PyTorch's own f32 is as far from its f64, see what
+/// scripts/reference/resnet.py prints. Each operation's own gradient is held much closer, in the tests of `nn`.
+fn training(model: &str) {
     let about = json("resnet.json");
     let device = Device::flex().autodiff();
     let case = about["cases"]
@@ -196,6 +198,8 @@ fn training(model: &str, tolerance: f64) {
             continue;
         };
         let actual = found.get(key).unwrap_or_else(|| panic!("{key} has no gradient"));
+        let last = ["layer4.1.bn2", "layer4.2."].iter().any(|block| key.starts_with(block));
+        let tolerance = if last { 1e-4 } else { 1e-2 };
         close(name, &sampled(actual), fixture.get(name), tolerance);
         let norm = format!("{name}.norm");
         if fixture.names().any(|name| name == norm) {
@@ -237,20 +241,20 @@ fn resnet_50_evaluates_as_the_reid_baseline() {
 
 #[test]
 fn resnet_18_trains_as_torchvision() {
-    training("18", 1e-4);
+    training("18");
 }
 
 #[test]
 fn resnet_50_trains_as_torchvision() {
-    training("50", 1e-2);
+    training("50");
 }
 
 #[test]
 fn resnet_50_ibn_a_trains_as_ibn_net() {
-    training("50_ibn_a", 1e-2);
+    training("50_ibn_a");
 }
 
 #[test]
 fn resnet_50_trains_as_the_reid_baseline() {
-    training("50_reid", 1e-2);
+    training("50_reid");
 }

@@ -238,7 +238,7 @@ fn resume_refuses_another_recipe_and_a_name_that_is_taken() {
         "--set",
         "optimizer.lr=0.5",
     ]);
-    failure.says(&["the recipe has changed", "optimizer.lr: 0.001 → 0.5"]);
+    failure.says(&["the recipe has changed", "optimizer.lr: 0.002 → 0.5"]);
     // Nothing was touched: the run still goes on.
     let info: serde_json::Value =
         serde_json::from_slice(&std::fs::read(place.run("first").join("run.json")).unwrap()).unwrap();
