@@ -75,8 +75,8 @@ pub fn refuse(table: &Table, closed_set: bool) -> Result<(), DataError> {
     Err(DataError::Setting {
         key: "closed_set",
         message: format!(
-            "is false, but {} of the train split stand in another split, too: {}{more}",
-            counted(leaked.len(), "class", "classes"),
+            "is false, but {} in the train split and in another: {}{more}",
+            counted(leaked.len(), "class stands", "classes stand"),
             leaked[..leaked.len().min(5)].join(", ")
         ),
         remedy: "give each class to one split, or set data.closed_set = true if known classes are to be found again (figures \

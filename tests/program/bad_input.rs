@@ -169,7 +169,7 @@ fn a_class_in_both_splits_is_refused_unless_the_recipe_says_so() {
     let place = with_table(rows);
     place
         .fails(&["check", "table.toml", "--device", "cpu"])
-        .says(&["c0", "train", "test", "closed_set"]);
+        .says(&["c0", "train split", "closed_set = true"]);
     place.ok(&[
         "check",
         "table.toml",
