@@ -63,7 +63,8 @@ pub fn refuse(table: &Table, closed_set: bool) -> Result<(), DataError> {
             column: Some("image".into()),
             value: Some(shorten(&table.image_name(&table.items[row]))),
             message: "is not there".into(),
-            remedy: "fetch the file or remove the row; paths begin in data.root, or in the table's folder".into(),
+            remedy: "fetch the file or remove the row; paths begin in data.root, or in the table's folder"
+                .into(),
         });
     }
     problems.into_result(table.root.clone().unwrap_or_else(|| table.name.clone().into()))?;

@@ -187,7 +187,10 @@ impl Table {
     /// Labels that stand in the train split and in another one, sorted.
     pub fn leaked(&self) -> Vec<&str> {
         let labels = |train: bool| -> BTreeSet<&str> {
-            let items = self.items.iter().filter(|item| (item.split == Split::Train) == train);
+            let items = self
+                .items
+                .iter()
+                .filter(|item| (item.split == Split::Train) == train);
             items.map(|item| item.label.as_str()).collect()
         };
         labels(true).intersection(&labels(false)).copied().collect()

@@ -198,7 +198,9 @@ fn training(model: &str) {
             continue;
         };
         let actual = found.get(key).unwrap_or_else(|| panic!("{key} has no gradient"));
-        let last = ["layer4.1.bn2", "layer4.2."].iter().any(|block| key.starts_with(block));
+        let last = ["layer4.1.bn2", "layer4.2."]
+            .iter()
+            .any(|block| key.starts_with(block));
         let tolerance = if last { 1e-4 } else { 1e-2 };
         close(name, &sampled(actual), fixture.get(name), tolerance);
         let norm = format!("{name}.norm");

@@ -114,11 +114,25 @@ fn a_table_that_is_not_utf_8_is_refused_with_its_line() {
 fn a_table_names_its_missing_and_escaping_files() {
     let place = with_table("image,label,split\nphotos/train/c0/0.jpg,a,train\n../../etc/passwd,a,train\n");
     let check = ["check", "table.toml", "--device", "cpu"];
-    place.fails(&check).says(&["items.csv", "line 3", "leaves the root", "allow_outside"]);
-    let rows = ["image,label,split", "photos/none.jpg,a,train", "photos/train/c0/0.jpg,a,train", "photos/no.jpg,b,test\n"];
+    place
+        .fails(&check)
+        .says(&["items.csv", "line 3", "leaves the root", "allow_outside"]);
+    let rows = [
+        "image,label,split",
+        "photos/none.jpg,a,train",
+        "photos/train/c0/0.jpg,a,train",
+        "photos/no.jpg,b,test\n",
+    ];
     place.write("items.csv", rows.join("\n"));
     let failure = place.fails(&check);
-    failure.says(&["2 problems", "row 1", "photos/none.jpg", "is not there", "row 3", "photos/no.jpg"]);
+    failure.says(&[
+        "2 problems",
+        "row 1",
+        "photos/none.jpg",
+        "is not there",
+        "row 3",
+        "photos/no.jpg",
+    ]);
 }
 
 #[test]
@@ -167,9 +181,11 @@ fn a_class_in_both_splits_is_refused_unless_the_recipe_says_so() {
         }
     }
     let place = with_table(rows);
-    place
-        .fails(&["check", "table.toml", "--device", "cpu"])
-        .says(&["c0", "train split", "closed_set = true"]);
+    place.fails(&["check", "table.toml", "--device", "cpu"]).says(&[
+        "c0",
+        "train split",
+        "closed_set = true",
+    ]);
     place.ok(&[
         "check",
         "table.toml",

@@ -191,7 +191,17 @@ fn published_weights_are_not_fetched_offline_and_the_error_says_where_they_go() 
     let root = format!("data.root={}", pedestrians(&place, true));
     let cache = place.path().join("cache");
     let output = place
-        .command(&["train", "ctl-market1501", "--device", "cpu", "--dry-run", "--set", &root, "--set", SMALL[1]])
+        .command(&[
+            "train",
+            "ctl-market1501",
+            "--device",
+            "cpu",
+            "--dry-run",
+            "--set",
+            &root,
+            "--set",
+            SMALL[1],
+        ])
         .env("TAILOR_CACHE", &cache)
         .env("XDG_CACHE_HOME", &cache)
         .env("HOME", &cache)

@@ -402,8 +402,16 @@ fn a_run_refuses_missing_files_and_classes_in_two_splits() {
     assert_eq!(table.leaked(), ["x"]);
     assert!(super::refuse(&table, true).is_ok());
     let error = super::refuse(&table, false).unwrap_err().to_string();
-    assert!(error.contains("1 class stands in the train split") && error.ends_with(": x"), "{error}");
+    assert!(
+        error.contains("1 class stands in the train split") && error.ends_with(": x"),
+        "{error}"
+    );
     items[2].image = ImageRef::File("nowhere/c.jpg".into());
-    let error = super::refuse(&Table::new("t", None, items), true).unwrap_err().to_string();
-    assert!(error.contains("1 problem\n  row 3, column `image`: \"nowhere/c.jpg\" is not there"), "{error}");
+    let error = super::refuse(&Table::new("t", None, items), true)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("1 problem\n  row 3, column `image`: \"nowhere/c.jpg\" is not there"),
+        "{error}"
+    );
 }
