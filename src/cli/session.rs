@@ -191,8 +191,11 @@ impl<P: Paper> Session<P> {
 
     /// A few lines on the data.
     pub fn describe(&self) -> String {
-        let text = format!("data     {}", self.table.summary());
-        text.replace("\n  ", "\n         ")
+        let mut text = format!("data     {}", self.table.summary()).replace("\n  ", "\n         ");
+        for note in self.task.notes() {
+            text.push_str(&format!("\nnote     {note}"));
+        }
+        text
     }
 }
 

@@ -30,6 +30,7 @@ pub struct Task {
     own: Vec<Option<u32>>,
     section: EvalSection,
     seed: u64,
+    notes: Vec<String>,
 }
 
 /// Embeddings of a task, `[queries, dim]` and `[gallery, dim]`, not normalised.
@@ -93,6 +94,23 @@ impl Task {
             .iter()
             .map(|row| gallery.binary_search(row).ok().map(|place| place as u32))
             .collect();
+        let mut section = section.clone();
+        let mut notes = Vec::new();
+        if own.iter().any(Option::is_some) && section.modes.contains(&Mode::Centroid) {
+            section.modes.retain(|&mode| mode != Mode::Centroid);
+            notes.push(
+                "centroid mode is left out: queries stand in the gallery, and their own pictures would be in the means"
+                    .to_string(),
+            );
+        }
+        if section.modes.is_empty() {
+            return Err(TrainError::Setting(format!(
+                "eval.modes leaves nothing to measure on {}: {}; mark some rows as queries only (data.queries_per_class does \
+                 it for a folder), or add \"instance\"",
+                table.name,
+                notes.join("; ")
+            )));
+        }
         Ok(Self {
             table,
             queries,
@@ -100,9 +118,15 @@ impl Task {
             query_side,
             gallery_side,
             own,
-            section: section.clone(),
+            section,
             seed,
+            notes,
         })
+    }
+
+    /// What was decided about the section, in sentences.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The table.
@@ -303,5 +327,49 @@ impl Task {
             gallery: run(&self.gallery)?,
             dim: model.dim(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{ImageRef, Item};
+
+    fn table(overlapping: bool) -> Arc<Table> {
+        let item = |id: usize, is_query: bool| Item {
+            id: id.to_string(),
+            image: ImageRef::File(format!("{id}.jpg").into()),
+            label: (id % 2).to_string(),
+            category: None,
+            text: None,
+            split: Split::Test,
+            is_query,
+            is_gallery: overlapping || !is_query,
+            camera: None,
+            domain: None,
+            bbox: None,
+        };
+        let items = (0..8).map(|id| item(id, overlapping || id < 2)).collect();
+        Arc::new(Table::new("t", None, items))
+    }
+
+    #[test]
+    fn a_query_is_never_part_of_the_means_that_it_is_ranked_among() {
+        let section = EvalSection {
+            modes: vec![Mode::Instance, Mode::Centroid],
+            ..EvalSection::default()
+        };
+        let apart = Task::new(table(false), &section, 0).unwrap();
+        assert_eq!(apart.section().modes, section.modes);
+        assert!(apart.notes().is_empty());
+        let together = Task::new(table(true), &section, 0).unwrap();
+        assert_eq!(together.section().modes, [Mode::Instance]);
+        assert_eq!(together.notes().len(), 1);
+        let only = EvalSection {
+            modes: vec![Mode::Centroid],
+            ..section
+        };
+        let error = Task::new(table(true), &only, 0).err().unwrap().to_string();
+        assert!(error.contains("queries stand in the gallery"), "{error}");
     }
 }
