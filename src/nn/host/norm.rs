@@ -165,22 +165,17 @@ impl Shape {
     }
 }
 
-/// `y = x · scale + shift`, per channel.
-struct Affine {
+/// `y = (x − mean) · scale + bias`, per channel: centred first, so that a mean far from 0 costs no digits.
+struct Affine<'a> {
+    mean: &'a [f32],
     scale: Vec<f32>,
-    shift: Vec<f32>,
+    bias: &'a [f32],
 }
 
-impl Affine {
-    fn new(mean: &[f32], inverse: &[f32], weight: &[f32], bias: &[f32]) -> Self {
-        let scale: Vec<f32> = inverse.iter().zip(weight).map(|(i, w)| i * w).collect();
-        let shift = scale
-            .iter()
-            .zip(mean)
-            .zip(bias)
-            .map(|((s, m), b)| b - m * s)
-            .collect();
-        Self { scale, shift }
+impl<'a> Affine<'a> {
+    fn new(mean: &'a [f32], inverse: &[f32], weight: &[f32], bias: &'a [f32]) -> Self {
+        let scale = inverse.iter().zip(weight).map(|(i, w)| i * w).collect();
+        Self { mean, scale, bias }
     }
 }
 
@@ -241,17 +236,15 @@ fn planes_per_task(shape: Shape) -> usize {
 
 fn apply(shape: Shape, x: &[f32], affine: &Affine, add: Option<&[f32]>, relu: bool) -> Vec<f32> {
     fill(shape, |plane, y| {
-        let (scale, shift) = (
-            affine.scale[plane % shape.channels],
-            affine.shift[plane % shape.channels],
-        );
+        let channel = plane % shape.channels;
+        let (mean, scale, bias) = (affine.mean[channel], affine.scale[channel], affine.bias[channel]);
         let range = plane * shape.positions..(plane + 1) * shape.positions;
         let x = &x[range.clone()];
         match (add.map(|add| &add[range]), relu) {
-            (None, false) => each(y, [x], |[x]| x * scale + shift),
-            (None, true) => each(y, [x], |[x]| rectified(x * scale + shift)),
-            (Some(add), false) => each(y, [x, add], |[x, add]| x * scale + shift + add),
-            (Some(add), true) => each(y, [x, add], |[x, add]| rectified(x * scale + shift + add)),
+            (None, false) => each(y, [x], |[x]| (x - mean) * scale + bias),
+            (None, true) => each(y, [x], |[x]| rectified((x - mean) * scale + bias)),
+            (Some(add), false) => each(y, [x, add], |[x, add]| (x - mean) * scale + bias + add),
+            (Some(add), true) => each(y, [x, add], |[x, add]| rectified((x - mean) * scale + bias + add)),
         }
     })
 }
