@@ -90,7 +90,7 @@ impl Task {
             }
         };
         let (query_side, gallery_side) = (side(&queries), side(&gallery));
-        let own = queries
+        let own: Vec<Option<u32>> = queries
             .iter()
             .map(|row| gallery.binary_search(row).ok().map(|place| place as u32))
             .collect();
