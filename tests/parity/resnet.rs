@@ -150,12 +150,12 @@ fn evaluation(model: &str) {
 }
 
 /// The step's loss, features and running statistics within 1e-5; the gradients of the last block within 1e-4, of all before it
-/// within 1e-2.
+/// within `before`: 1e-4 where no activation lies at a kink, else 1e-2.
 ///
 /// Among a network's activations some lie so near to 0 that rounding decides on which side of the ReLU they fall, and each such
 /// case changes all gradients before it by some 1e-3: PyTorch's own f32 is as far from its f64, see what
 /// scripts/reference/resnet.py prints. Each operation's own gradient is held much closer, in the tests of `nn`.
-fn training(model: &str) {
+fn training(model: &str, before: f64) {
     let about = json("resnet.json");
     let device = Device::flex().autodiff();
     let case = about["cases"]
@@ -201,7 +201,7 @@ fn training(model: &str) {
         let last = ["layer4.1.bn2", "layer4.2."]
             .iter()
             .any(|block| key.starts_with(block));
-        let tolerance = if last { 1e-4 } else { 1e-2 };
+        let tolerance = if last { 1e-4 } else { before };
         close(name, &sampled(actual), fixture.get(name), tolerance);
         let norm = format!("{name}.norm");
         if fixture.names().any(|name| name == norm) {
@@ -243,20 +243,20 @@ fn resnet_50_evaluates_as_the_reid_baseline() {
 
 #[test]
 fn resnet_18_trains_as_torchvision() {
-    training("18");
+    training("18", 1e-4);
 }
 
 #[test]
 fn resnet_50_trains_as_torchvision() {
-    training("50");
+    training("50", 1e-2);
 }
 
 #[test]
 fn resnet_50_ibn_a_trains_as_ibn_net() {
-    training("50_ibn_a");
+    training("50_ibn_a", 1e-2);
 }
 
 #[test]
 fn resnet_50_trains_as_the_reid_baseline() {
-    training("50_reid");
+    training("50_reid", 1e-2);
 }
