@@ -65,7 +65,22 @@ pub fn for_torchvision(config: &ResNetConfig, weights: &Tensors, neck: &str) -> 
         }
     }
     let depth = config.depth.number();
-    let mut python = vec![format!("m.fc = torch.nn.BatchNorm1d({})", config.feature_dim())];
+    let mut python = Vec::new();
+    if config.width != 64 {
+        let width = config.width;
+        python.push(format!("m.inplanes = {width}"));
+        python.push(format!(
+            "m.conv1 = torch.nn.Conv2d(3, {width}, 7, 2, 3, bias=False)"
+        ));
+        python.push(format!("m.bn1 = torch.nn.BatchNorm2d({width})"));
+        for stage in 1..=4 {
+            let (planes, stride) = (width << (stage - 1), if stage == 1 { 1 } else { 2 });
+            python.push(format!(
+                "m.layer{stage} = m._make_layer(type(m.layer{stage}[0]), {planes}, len(m.layer{stage}), stride={stride})"
+            ));
+        }
+    }
+    python.push(format!("m.fc = torch.nn.BatchNorm1d({})", config.feature_dim()));
     if config.last_stride == 1 {
         let conv = if depth >= 50 { "conv2" } else { "conv1" };
         python.push(format!(
@@ -81,10 +96,9 @@ pub fn for_torchvision(config: &ResNetConfig, weights: &Tensors, neck: &str) -> 
             config.width
         ));
     }
-    let factory = match (config.ibn, config.width) {
-        (true, _) => format!("ibnnet.resnet{depth}_ibn_a"),
-        (false, 64) => format!("torchvision.models.resnet{depth}"),
-        (false, width) => format!("torchvision.models.resnet{depth}  # with {width} channels after the stem"),
+    let factory = match config.ibn {
+        true => format!("ibnnet.resnet{depth}_ibn_a"),
+        false => format!("torchvision.models.resnet{depth}"),
     };
     (weights::for_torch(tensors), TorchvisionLayout { factory, python })
 }
