@@ -5,6 +5,7 @@ pub mod data;
 pub mod devices;
 pub mod eval;
 pub mod export;
+mod look;
 pub mod panics;
 pub mod recipes;
 mod run;

@@ -1,6 +1,7 @@
 //! `[eval]`: what is measured, on what, by which rules.
 
 use crate::data::Split;
+use crate::search::{Expansion, Rerank};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,10 @@ pub struct EvalSection {
     pub batch: usize,
     /// Resamples of the 95 % intervals.
     pub resamples: usize,
+    /// Also re-rank single pictures by k-reciprocal neighbours: `{ k1 = 20, k2 = 6, lambda = 0.3 }`. A protocol of its own.
+    pub rerank: Option<Rerank>,
+    /// Also search with expanded queries: `{ neighbours = 5, alpha = 3.0, database = 0 }`. A protocol of its own.
+    pub query_expansion: Option<Expansion>,
     /// Also rank by 16 × 16 pixels, to say what the model adds to no model.
     pub pixel_baseline: bool,
 }
@@ -37,6 +42,8 @@ impl Default for EvalSection {
             distractor: None,
             batch: 64,
             resamples: 1000,
+            rerank: None,
+            query_expansion: None,
             pixel_baseline: false,
         }
     }
