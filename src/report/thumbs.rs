@@ -66,6 +66,10 @@ impl Thumbs {
     }
 
     fn make(&mut self, image: &ImageRef, bounds: Option<[f32; 4]>) -> Result<Thumb, String> {
+        // Paths come from files: what is no plain file may have no end.
+        if matches!(image, ImageRef::File(path) if !path.is_file()) {
+            return Err("the file cannot be read".into());
+        }
         let bytes = image.read().map_err(|_| "the file cannot be read".to_string())?;
         let picture = decode(&bytes, &image.name(), bounds, &self.decode)
             .map_err(|_| "the picture cannot be decoded".to_string())?;
