@@ -47,6 +47,9 @@ pub struct EvalArgs {
     /// Augment the gallery by each item's N nearest before queries are expanded.
     #[arg(long, value_name = "N")]
     dba: Option<usize>,
+    /// Show so many pictures in TensorBoard's projector.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000")]
+    projector: Option<usize>,
     /// Write eval.json and report.html into this folder. Without it they go into the run's folder, or, where they are not the
     /// run's own figures (a recipe, or --set), into a new folder beside the runs.
     #[arg(long, value_name = "DIR")]
@@ -137,6 +140,7 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
             folder: folder.clone(),
             rerank: args.rerank,
             expansion,
+            projector: args.projector,
         },
     )?;
     if args.json {
@@ -160,6 +164,7 @@ struct Eval {
     folder: PathBuf,
     rerank: Option<Rerank>,
     expansion: Option<Expansion>,
+    projector: Option<usize>,
 }
 
 impl Visitor for Eval {
@@ -169,6 +174,7 @@ impl Visitor for Eval {
         let mut plan = Plan::<P>::read(self.target.recipe)?;
         plan.eval.rerank = self.rerank.or(plan.eval.rerank);
         plan.eval.query_expansion = self.expansion.or(plan.eval.query_expansion);
+        plan.eval.projector = self.projector.unwrap_or(plan.eval.projector);
         let published = published(&plan.about);
         if self.target.weights.is_some() {
             plan.paper.forget_published_weights();
@@ -199,6 +205,7 @@ impl Visitor for Eval {
         // The record of a run's training belongs to the run's own weights only.
         let run = self.target.run.as_deref().filter(|_| which != "file");
         let page = look::report(&session, &evaluation, &self.device, &self.folder, run);
+        look::projector(&session, &evaluation, &self.folder);
         Ok((evaluation.report, published, page))
     }
 }

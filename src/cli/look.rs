@@ -4,10 +4,11 @@ use super::run::{Evaluation, published};
 use super::say;
 use super::session::Session;
 use crate::device::Device;
+use crate::export::projector::{self, Points};
 use crate::papers::Paper;
 use crate::report::{Page, Showcase, page};
 use crate::train::run_folder::RunFolder;
-use crate::train::sinks::jsonl;
+use crate::train::sinks::{jsonl, tensorboard};
 use std::path::{Path, PathBuf};
 
 /// Writes `report.html` into a folder beside `eval.json`; `run` is the run that the weights come from. A report that cannot
@@ -25,6 +26,38 @@ pub fn report<P: Paper>(
             say!("note     {} was not written: {error}", page::FILE);
             None
         }
+    }
+}
+
+/// Writes TensorBoard's projector into a folder's events, where the recipe asks for it; as little is lost as by [`report`].
+pub fn projector<P: Paper>(session: &Session<P>, evaluation: &Evaluation, folder: &Path) {
+    let (plan, task) = (&session.plan, &session.task);
+    if plan.eval.projector == 0 {
+        return;
+    }
+    let embedded = &evaluation.embedded;
+    let rows: Vec<usize> = task.queries().iter().chain(task.gallery()).copied().collect();
+    let side = |at| {
+        if at < task.queries().len() {
+            "query"
+        } else {
+            "gallery"
+        }
+    };
+    let sides: Vec<&str> = (0..rows.len()).map(side).collect();
+    let vectors = [&embedded.queries[..], &embedded.gallery[..]].concat();
+    let points = Points {
+        table: &session.table,
+        rows: &rows,
+        sides: &sides,
+        vectors: &vectors,
+        dimensions: embedded.dim,
+        decode: plan.data.decode,
+    };
+    let events = folder.join(tensorboard::FOLDER);
+    match projector::write(&events, points, plan.eval.projector, plan.train.seed) {
+        Ok(_) => say!("projector tensorboard --logdir {}", events.display()),
+        Err(error) => say!("note     the projector was not written: {error}"),
     }
 }
 

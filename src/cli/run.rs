@@ -218,6 +218,7 @@ pub fn run<P: Paper>(
     let evaluation = evaluate(session, &model, device, weights, &root)?;
     run.write_eval(&serde_json::to_value(&evaluation.report).expect("a report is plain data"))?;
     let page = super::look::report(session, &evaluation, device, &root, Some(&root));
+    super::look::projector(session, &evaluation, &root);
     Ok(RunResult {
         folder: root,
         end,

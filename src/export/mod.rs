@@ -2,5 +2,6 @@
 
 pub mod embeddings;
 pub mod gallery;
+pub mod projector;
 
 pub use embeddings::EmbeddingsError;

@@ -28,6 +28,9 @@ pub struct EvalSection {
     pub rerank: Option<Rerank>,
     /// Also search with expanded queries: `{ neighbours = 5, alpha = 3.0, database = 0 }`. A protocol of its own.
     pub query_expansion: Option<Expansion>,
+    /// Show so many evaluated pictures in TensorBoard's projector; 0 none.
+    #[schemars(range(max = 10_000))]
+    pub projector: usize,
     /// Also rank by 16 × 16 pixels, to say what the model adds to no model.
     pub pixel_baseline: bool,
 }
@@ -44,6 +47,7 @@ impl Default for EvalSection {
             resamples: 1000,
             rerank: None,
             query_expansion: None,
+            projector: 0,
             pixel_baseline: false,
         }
     }
