@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::data::{Item, Table};
+use crate::data::Table;
 use crate::device::Device;
 use crate::metrics::Ranks;
 use crate::random;
@@ -271,10 +271,10 @@ impl Confusion {
         if sizes.len() >= 2 {
             return Some(Self::categories(&sizes, taken, category));
         }
-        let label = |row: usize| -> &Item { &table.items[row] };
+        let label = |row: usize| table.items[row].label.as_str();
         let mut pairs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for &(query, found) in taken {
-            let (query, found) = (&label(query).label, &label(found).label);
+            let (query, found) = (label(query), label(found));
             if query != found {
                 *pairs.entry((query, found)).or_default() += 1;
             }
@@ -329,7 +329,7 @@ impl Confusion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{ImageRef, Split};
+    use crate::data::{ImageRef, Item, Split};
     use crate::train::retrieval::EvalSection;
     use std::sync::Arc;
 

@@ -244,11 +244,12 @@ impl Scorer for Reranked {
     fn tile(&mut self, queries: Range<usize>, gallery: Range<usize>) -> Result<Scores, SearchError> {
         let mut scores = self.base.tile(queries.clone(), gallery.clone())?;
         self.overlaps(&queries);
-        let lists = self.strip.as_ref().map_or(&[][..], |(_, lists)| lists);
+        let lists = self.strip.as_ref().map_or(&[][..], |(_, lists)| lists.as_slice());
         let lambda = self.lambda;
         for ((row, list), furthest) in scores.rows_mut().zip(lists).zip(&self.furthest[queries]) {
             for score in &mut *row {
-                *score = -(1.0 - lambda) - lambda * distance(*score) / furthest;
+                // Two products of one pair may differ in their last bits: a distance never passes the greatest.
+                *score = -(1.0 - lambda) - lambda * (distance(*score) / furthest).min(1.0);
             }
             let from = list.partition_point(|&(item, _)| (item as usize) < gallery.start);
             let here = list[from..]

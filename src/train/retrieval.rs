@@ -198,12 +198,12 @@ impl Task {
         device: &Device,
         measured: &mut Vec<Measured>,
     ) -> crate::Result<()> {
-        let mut add = |protocol: &str, settings: String, scorer: &mut dyn Scorer| {
+        let mut add = |protocol: &str, settings: String, scorer: &mut dyn Scorer| -> crate::Result<()> {
             let ranks = search::rank(scorer, &self.relevance(), &Options::default())?;
             let mut found = self.figures(protocol, ranks, self.gallery.len(), false)?;
             found.settings = Some(settings);
             measured.push(found);
-            crate::Result::Ok(())
+            Ok(())
         };
         let reranked = |embedded: &Embedded, settings: &Rerank| {
             let Embedded {
