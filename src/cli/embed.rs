@@ -214,6 +214,7 @@ impl<P: Paper> Trained<P> {
             table,
             rows,
             &self.plan.eval_pipeline,
+            self.plan.data.decode,
             &self.device,
             self.plan.eval.batch.min(rows.len()),
             self.plan.train.workers(),

@@ -7,7 +7,7 @@ pub use embed::embed;
 pub use section::{EvalSection, EvalSplit, Mode};
 
 use super::TrainError;
-use crate::data::image::Filter;
+use crate::data::image::{DecodeOptions, Filter};
 use crate::data::transform::{Op, Pipeline};
 use crate::data::{Split, Table};
 use crate::device::Device;
@@ -29,6 +29,7 @@ pub struct Task {
     gallery_side: Side,
     own: Vec<Option<u32>>,
     section: EvalSection,
+    decode: DecodeOptions,
     seed: u64,
     notes: Vec<String>,
 }
@@ -122,9 +123,16 @@ impl Task {
             gallery_side,
             own,
             section,
+            decode: DecodeOptions::default(),
             seed,
             notes,
         })
+    }
+
+    /// Reads pictures in this way: the way in which training reads them.
+    pub fn with_decode(mut self, decode: DecodeOptions) -> Self {
+        self.decode = decode;
+        self
     }
 
     /// What was decided about the section, in sentences.
@@ -346,15 +354,23 @@ impl Task {
         ])?;
         let embed = |rows: &[usize]| -> Result<Vec<f32>, TrainError> {
             let mut all = Vec::new();
-            each_batch(&self.table, rows, &pipeline, 64, workers, |batch, real| {
-                for pixels in batch.pixels.chunks_exact(3 * 16 * 16).take(real) {
-                    for channel in pixels.chunks_exact(16 * 16) {
-                        let mean = channel.iter().sum::<f32>() / 256.0;
-                        all.extend(channel.iter().map(|v| v - mean));
+            each_batch(
+                &self.table,
+                rows,
+                &pipeline,
+                self.decode,
+                64,
+                workers,
+                |batch, real| {
+                    for pixels in batch.pixels.chunks_exact(3 * 16 * 16).take(real) {
+                        for channel in pixels.chunks_exact(16 * 16) {
+                            let mean = channel.iter().sum::<f32>() / 256.0;
+                            all.extend(channel.iter().map(|v| v - mean));
+                        }
                     }
-                }
-                Ok(())
-            })?;
+                    Ok(())
+                },
+            )?;
             Ok(all)
         };
         let embedded = Embedded {
@@ -383,6 +399,7 @@ impl Task {
                 &self.table,
                 rows,
                 pipeline,
+                self.decode,
                 device,
                 batch,
                 workers,
