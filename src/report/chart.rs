@@ -31,6 +31,8 @@ pub struct Chart {
     pub unit: Unit,
     /// Whether the value axis begins at 0.
     pub from_zero: bool,
+    /// Whether long lines are noisy, and so get a smoothed line over them.
+    pub noisy: bool,
     /// Its lines, at most [`Chart::LINES`] of which are drawn.
     pub series: Vec<Series>,
 }
@@ -61,7 +63,6 @@ impl Chart {
         let Some(frame) = Frame::around(&lines, self.from_zero) else {
             return;
         };
-        let smooth = lines.iter().any(|line| line.whole.len() >= SMOOTH_FROM) && self.unit == Unit::Plain;
         html.element("figure", &[("class", "chart")], |html| {
             html.leaf("figcaption", &[], &self.title);
             let view = format!("0 0 {WIDTH} {HEIGHT}");
@@ -72,7 +73,7 @@ impl Chart {
                 |html| {
                     self.axes(html, &frame);
                     for (at, line) in lines.iter().enumerate() {
-                        line.draw(html, &frame, at, smooth);
+                        line.draw(html, &frame, at, self.noisy);
                     }
                 },
             );
@@ -193,8 +194,8 @@ impl Line {
         })
     }
 
-    fn draw(&self, html: &mut Html, frame: &Frame, at: usize, smooth: bool) {
-        let smooth = smooth && self.whole.len() >= SMOOTH_FROM;
+    fn draw(&self, html: &mut Html, frame: &Frame, at: usize, noisy: bool) {
+        let smooth = noisy && self.whole.len() >= SMOOTH_FROM;
         let class = if smooth { "line faint" } else { "line" };
         let class = format!("{class} s{at}");
         for run in &self.runs {
@@ -394,6 +395,7 @@ mod tests {
             x: "step",
             unit: Unit::Plain,
             from_zero: true,
+            noisy: true,
             series: vec![Series {
                 name: "a&b".into(),
                 points,

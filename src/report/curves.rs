@@ -21,6 +21,7 @@ pub fn of_training(lines: &[Line], best: &str) -> Vec<Chart> {
         x: "step",
         unit,
         from_zero,
+        noisy: title != "Learning rate",
         series: series(lines, split, keep),
     };
     use EntrySplit::{System, Train, Valid};
@@ -56,6 +57,7 @@ pub fn of_ranks(report: &EvalReport) -> Chart {
         x: "k",
         unit: Unit::Percent,
         from_zero: false,
+        noisy: false,
         series: curves
             .map(|protocol| Series {
                 name: protocol.protocol.clone(),

@@ -397,21 +397,19 @@ fn counted_grouped(count: usize, one: &str, many: &str) -> String {
 
 /// What is known of an item, in a few lines.
 pub fn card(item: &Item, role: &str) -> Card {
-    let mut lines = Vec::new();
+    let mut kind = Vec::new();
     if let Some(category) = &item.category
         && *category != item.label
     {
-        lines.push(category.clone());
+        kind.push(category.clone());
     }
-    if let Some(domain) = &item.domain {
-        lines.push(domain.clone());
+    kind.extend(item.domain.clone());
+    kind.extend(item.camera.map(|camera| format!("camera {camera}")));
+    let mut lines = Vec::new();
+    if !kind.is_empty() {
+        lines.push(kind.join(" · "));
     }
-    if let Some(camera) = item.camera {
-        lines.push(format!("camera {camera}"));
-    }
-    if let Some(text) = &item.text {
-        lines.push(text.clone());
-    }
+    lines.extend(item.text.clone());
     let mut alt = format!("{role}: {}", item.label);
     if let Some(text) = item.text.as_ref().or(item.category.as_ref()) {
         alt.push_str(&format!(", {text}"));

@@ -14,7 +14,7 @@ const SAMPLES: usize = 12;
 /// Failures of each kind that are shown.
 const FAILURES: usize = 8;
 /// Found items of each search that are shown.
-const DEPTH: usize = 10;
+const DEPTH: usize = 8;
 /// Categories that have a row of their own.
 const CATEGORIES: usize = 16;
 /// Pairs of labels that are listed.
