@@ -152,6 +152,11 @@ pub fn run<P: Paper>(
     let steps = session.steps()?;
     let steps = options.max_steps.map_or(steps, |max| max.min(steps));
     let mut sinks = sinks(&run, &state, last.is_some())?;
+    if let Some(checkpoint) = &last {
+        say!("resume   from step {}", checkpoint.step);
+    }
+    say!("run      {}", root.display());
+    // Nothing is said between the bar's first line and its last: it would be painted over.
     if !options.tui {
         // burn's interface takes the whole terminal.
         sinks.push(Progress::stderr(progress::Plan {
@@ -174,12 +179,10 @@ pub fn run<P: Paper>(
     let mut engine = Engine::new(model, device, session.feed.clone(), settings, run, sinks, stop)?;
     match &last {
         Some(checkpoint) => {
-            say!("resume   from step {}", checkpoint.step);
             engine = engine.restore(&checkpoint.path)?;
         }
         None => first_words(session, &mut engine)?,
     }
-    say!("run      {}", root.display());
     let evaluator = Evaluator::<P> {
         task: session.task.clone(),
         pipeline: plan.eval_pipeline.clone(),
