@@ -2,22 +2,25 @@
 
 use super::run::{evaluate, published};
 use super::session::{Plan, for_room};
-use super::{RUNS, Which, run_of, say, weights_of};
+use super::{RUNS, Which, look, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import};
 use crate::device::{self, Choice, Device};
 use crate::papers::Paper;
 use crate::papers::registry::Visitor;
 use crate::recipe::{Origin, Recipe};
 use crate::report::figures::{EvalReport, Published};
-use crate::train::run_folder::RunFolder;
+use crate::search::{Expansion, Rerank};
+use crate::train::run_folder::{EVAL, RunFolder, name};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Evaluates a run, or a recipe with given weights.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tailor eval checkpoints/quickstart-20261121-120000
   tailor eval first --weights best --json
+  tailor eval first --rerank --qe
   tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501")]
 pub struct EvalArgs {
     /// A run's folder or name, a recipe's file, or the name of a built-in recipe.
@@ -35,6 +38,22 @@ pub struct EvalArgs {
     /// Print the figures as JSON on stdout.
     #[arg(long)]
     json: bool,
+    /// Re-rank by k-reciprocal neighbours too: `--rerank`, or `--rerank=K1,K2,LAMBDA` (20,6,0.3).
+    #[arg(long, value_name = "K1,K2,LAMBDA", num_args = 0..=1, require_equals = true, default_missing_value = "20,6,0.3")]
+    rerank: Option<Rerank>,
+    /// Expand queries too: `--qe`, or `--qe=N,ALPHA` (5,3): the N nearest, weighted by their cosine to the power ALPHA.
+    #[arg(long, value_name = "N,ALPHA", num_args = 0..=1, require_equals = true, default_missing_value = "5,3")]
+    qe: Option<Expansion>,
+    /// Augment the gallery by each item's N nearest before queries are expanded.
+    #[arg(long, value_name = "N")]
+    dba: Option<usize>,
+    /// Show so many pictures in TensorBoard's projector.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000")]
+    projector: Option<usize>,
+    /// Write eval.json and report.html into this folder. Without it they go into the run's folder, or, where they are not the
+    /// run's own figures (a recipe, or --set), into a new folder beside the runs.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// The folder that runs are looked for in.
     #[arg(long, default_value = RUNS, value_name = "DIR")]
     runs: PathBuf,
@@ -96,37 +115,66 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     say!("recipe   {} ({})", target.recipe.name, target.recipe.origin);
     say!("device   {device}");
     let recipe = target.recipe.clone();
-    let run = target.run.clone();
-    let (report, published) = for_room(
+    // Settings of the command line may have changed what was measured: only the run's own figures are its eval.json.
+    let own = target.weights.as_ref().is_none_or(|(_, which)| which != "file");
+    let folder = match (&args.out, &target.run) {
+        (Some(folder), _) => folder.clone(),
+        (None, Some(run)) if args.sets.is_empty() && own => run.clone(),
+        _ => {
+            let name = name::default(&recipe.name, SystemTime::now());
+            args.runs.join(format!("eval-{name}"))
+        }
+    };
+    let expansion = match (args.qe, args.dba) {
+        (None, None) => None,
+        (expansion, database) => Some(Expansion {
+            database: database.unwrap_or(0),
+            ..expansion.unwrap_or(Expansion::NONE)
+        }),
+    };
+    let (report, published, page) = for_room(
         &recipe,
         Eval {
             target,
             device: device.device,
+            folder: folder.clone(),
+            rerank: args.rerank,
+            expansion,
+            projector: args.projector,
         },
     )?;
-    // Settings of the command line may have changed what was measured: only the run's own figures are its eval.json.
-    if let Some(folder) = &run
-        && args.sets.is_empty()
-    {
-        RunFolder::open(folder)?
-            .write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
+    if args.json {
+        return super::print(&format!("{}\n", report.to_json(false)));
     }
-    match args.json {
-        true => super::print(&format!("{}\n", report.to_json(false))),
-        false => super::print(&format!("\n{}", report.table(&published))),
+    let mut text = format!(
+        "\n{}\nfigures      {}",
+        report.table(&published),
+        folder.join(EVAL).display()
+    );
+    if let Some(page) = page {
+        text.push_str(&format!("\nlook         {}", page.display()));
     }
+    text.push('\n');
+    super::print(&text)
 }
 
 struct Eval {
     target: Target,
     device: Device,
+    folder: PathBuf,
+    rerank: Option<Rerank>,
+    expansion: Option<Expansion>,
+    projector: Option<usize>,
 }
 
 impl Visitor for Eval {
-    type Output = crate::Result<(EvalReport, Vec<Published>)>;
+    type Output = crate::Result<(EvalReport, Vec<Published>, Option<PathBuf>)>;
 
     fn visit<P: Paper>(self) -> Self::Output {
         let mut plan = Plan::<P>::read(self.target.recipe)?;
+        plan.eval.rerank = self.rerank.or(plan.eval.rerank);
+        plan.eval.query_expansion = self.expansion.or(plan.eval.query_expansion);
+        plan.eval.projector = self.projector.unwrap_or(plan.eval.projector);
         let published = published(&plan.about);
         if self.target.weights.is_some() {
             plan.paper.forget_published_weights();
@@ -152,7 +200,12 @@ impl Visitor for Eval {
                 (model.valid(), "initial".to_string(), PathBuf::from("the recipe"))
             }
         };
-        let report = evaluate(&session, &model, &self.device, &which, &source)?;
-        Ok((report, published))
+        let evaluation = evaluate(&session, &model, &self.device, &which, &source)?;
+        evaluation.report.write(&self.folder.join(EVAL))?;
+        // The record of a run's training belongs to the run's own weights only.
+        let run = self.target.run.as_deref().filter(|_| which != "file");
+        let page = look::report(&session, &evaluation, &self.device, &self.folder, run);
+        look::projector(&session, &evaluation, &self.folder);
+        Ok((evaluation.report, published, page))
     }
 }

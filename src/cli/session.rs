@@ -146,7 +146,7 @@ impl<P: Paper> Plan<P> {
             .check(&facts)
             .map_err(crate::train::TrainError::Setting)?;
         feed.batches(0).map_err(crate::train::TrainError::from)?;
-        let task = Task::new(table.clone(), &self.eval, self.train.seed)?;
+        let task = Task::new(table.clone(), &self.eval, self.train.seed)?.with_decode(self.data.decode);
         Ok(Session {
             plan: self,
             table,

@@ -6,6 +6,7 @@ mod furniture;
 mod listing;
 mod market1501;
 mod pedestrians;
+pub mod pictures;
 mod section;
 
 pub use duke::read as dukemtmc_reid;
