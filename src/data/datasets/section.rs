@@ -1,11 +1,15 @@
 //! The keys of a recipe's `[data]` that choose a data set.
 
+mod adjust;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FolderOptions;
+use super::deepfashion_c2s::{ConsumerToShopOptions, Val};
+use super::street2shop::Street2ShopOptions;
 use crate::data::error::DataError;
 use crate::data::native::ReadOptions;
 use crate::data::table::{Split, Table};
@@ -25,6 +29,57 @@ pub enum Layout {
     /// DukeMTMC-reID as published, under `root`.
     #[serde(rename = "dukemtmc-reid")]
     DukeMtmcReid,
+    /// DeepFashion In-shop Clothes Retrieval as published, under `root`.
+    #[serde(rename = "deepfashion-inshop")]
+    DeepFashionInShop,
+    /// DeepFashion Consumer-to-Shop as published, under `root`.
+    #[serde(rename = "deepfashion-c2s")]
+    DeepFashionC2s,
+    /// Exact Street2Shop, under `root`: `meta/json/` and the photos.
+    Street2Shop,
+    /// Stanford Online Products as published, under `root`.
+    Sop,
+}
+
+impl Layout {
+    /// Every one.
+    pub const ALL: [Layout; 9] = [
+        Self::Furniture,
+        Self::Folder,
+        Self::Table,
+        Self::Market1501,
+        Self::DukeMtmcReid,
+        Self::DeepFashionInShop,
+        Self::DeepFashionC2s,
+        Self::Street2Shop,
+        Self::Sop,
+    ];
+
+    /// The value of `dataset` as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Furniture => "furniture",
+            Self::Folder => "folder",
+            Self::Table => "table",
+            Self::Market1501 => "market1501",
+            Self::DukeMtmcReid => "dukemtmc-reid",
+            Self::DeepFashionInShop => "deepfashion-inshop",
+            Self::DeepFashionC2s => "deepfashion-c2s",
+            Self::Street2Shop => "street2shop",
+            Self::Sop => "sop",
+        }
+    }
+}
+
+/// What becomes of rows whose picture is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// They are an error, which names them.
+    #[default]
+    Error,
+    /// They are left out and counted: files that are not there, that are empty, or that do not begin as a picture does.
+    Skip,
 }
 
 /// Which data set, where it is, and how it is divided where it does not say so itself.
@@ -58,11 +113,38 @@ pub struct DatasetSection {
     /// Whether image paths of a table may leave its root by `..`.
     #[serde(default)]
     pub allow_outside: bool,
+    /// What becomes of rows whose picture is not there: an error, or left out with a count.
+    #[serde(default)]
+    pub missing: Missing,
+    /// Leave out training classes with fewer images than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_images: Option<usize>,
+    /// Whether pictures are cropped by their boxes, where the data has boxes. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boxes: Option<bool>,
+    /// Boxes grow by this share of their width and height on each side; what lies outside of the picture is cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub box_margin: Option<f32>,
+    /// For deepfashion-c2s and street2shop: the folder of the pictures below `root`, where it is not the usual one
+    /// (`"img_highres"` for DeepFashion's large pictures, whose boxes are then scaled).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<String>,
+    /// For street2shop: these categories alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+    /// For deepfashion-c2s: what the validation items are for. Default: their shop photos belong to the test gallery, as published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val: Option<Val>,
+    /// For deepfashion-c2s: read boxes as x, y, width, height, as the authors of the centroid triplet loss did by mistake. Only to
+    /// reproduce their figures.
+    #[serde(default)]
+    pub legacy_df_crop: bool,
 }
 
 impl DatasetSection {
     /// Every key of this section: the others of `[data]` belong to transforms, sampler and loader.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 17] = [
         "dataset",
         "root",
         "table",
@@ -72,6 +154,14 @@ impl DatasetSection {
         "limit_classes",
         "closed_set",
         "allow_outside",
+        "missing",
+        "min_images",
+        "boxes",
+        "box_margin",
+        "images",
+        "categories",
+        "val",
+        "legacy_df_crop",
     ];
 
     /// A section that says the data set and nothing else.
@@ -86,6 +176,14 @@ impl DatasetSection {
             limit_classes: None,
             closed_set: false,
             allow_outside: false,
+            missing: Missing::Error,
+            min_images: None,
+            boxes: None,
+            box_margin: None,
+            images: None,
+            categories: None,
+            val: None,
+            legacy_df_crop: false,
         }
     }
 
@@ -112,8 +210,7 @@ impl DatasetSection {
             Layout::Furniture => unused("root", self.root.is_some(), "data sets in files")?,
             Layout::Table => needs("table", self.table.is_some(), "catalogue.csv")?,
             Layout::Folder => needs("root", self.root.is_some(), "images")?,
-            Layout::Market1501 => needs("root", self.root.is_some(), "${TAILOR_DATA}/market1501")?,
-            Layout::DukeMtmcReid => needs("root", self.root.is_some(), "${TAILOR_DATA}/dukemtmc-reid")?,
+            _ => needs("root", self.root.is_some(), &format!("${{TAILOR_DATA}}/{name}"))?,
         }
         if self.dataset != Layout::Table {
             unused("table", self.table.is_some(), "dataset = \"table\"")?;
@@ -124,6 +221,32 @@ impl DatasetSection {
             unused("train_fraction", self.train_fraction.is_some(), of)?;
             unused("queries_per_class", self.queries_per_class.is_some(), of)?;
             unused("split_seed", self.split_seed.is_some(), of)?;
+        }
+        if self.dataset != Layout::Street2Shop {
+            unused(
+                "categories",
+                self.categories.is_some(),
+                "dataset = \"street2shop\"",
+            )?;
+        }
+        if self.dataset != Layout::DeepFashionC2s {
+            let of = "dataset = \"deepfashion-c2s\"";
+            unused("val", self.val.is_some(), of)?;
+            unused("legacy_df_crop", self.legacy_df_crop, of)?;
+            if self.dataset != Layout::Street2Shop {
+                let of = "dataset = \"deepfashion-c2s\" or \"street2shop\"";
+                unused("images", self.images.is_some(), of)?;
+            }
+        }
+        if self
+            .box_margin
+            .is_some_and(|margin| !(0.0..=10.0).contains(&margin))
+        {
+            return Err(DataError::Setting {
+                key: "box_margin",
+                message: format!("{} is not a share of a box", self.box_margin.unwrap_or_default()),
+                remedy: "write 0.1 for a tenth of its width and height on each side".into(),
+            });
         }
         if self.limit_classes == Some(0) {
             return Err(DataError::Setting {
@@ -137,13 +260,7 @@ impl DatasetSection {
 
     /// The value of `dataset` as it is written.
     pub fn name(&self) -> &'static str {
-        match self.dataset {
-            Layout::Furniture => "furniture",
-            Layout::Folder => "folder",
-            Layout::Table => "table",
-            Layout::Market1501 => "market1501",
-            Layout::DukeMtmcReid => "dukemtmc-reid",
-        }
+        self.dataset.name()
     }
 }
 
@@ -177,7 +294,25 @@ pub fn open(section: &DatasetSection) -> Result<Table, DataError> {
         }
         Layout::Market1501 => super::market1501(&needed(root))?,
         Layout::DukeMtmcReid => super::dukemtmc_reid(&needed(root))?,
+        Layout::DeepFashionInShop => super::deepfashion_inshop(&needed(root))?,
+        Layout::DeepFashionC2s => {
+            let options = ConsumerToShopOptions {
+                images: section.images.clone(),
+                val: section.val.unwrap_or_default(),
+                legacy_crop: section.legacy_df_crop,
+            };
+            super::deepfashion_c2s(&needed(root), &options)?
+        }
+        Layout::Street2Shop => {
+            let options = Street2ShopOptions {
+                images: section.images.clone(),
+                categories: section.categories.clone(),
+            };
+            super::street2shop(&needed(root), &options)?
+        }
+        Layout::Sop => super::sop(&needed(root))?,
     };
+    table = adjust::adjust(table, section);
     if let Some(count) = section.limit_classes {
         table = limit(&table, count);
     }
