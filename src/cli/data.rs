@@ -1,5 +1,9 @@
-//! `tailor data`: what a data set holds, and what is wrong with it.
+//! `tailor data`: what a data set holds, what is wrong with it, and other forms of it.
 
+mod convert;
+mod init;
+
+use super::say;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -21,6 +25,10 @@ pub struct DataArgs {
 pub enum DataVerb {
     /// Look at every image and at the splits; say what is wrong, all at once.
     Check(CheckArgs),
+    /// Write a data set of any layout as a table or as tar shards.
+    Convert(convert::ConvertArgs),
+    /// Look at a folder or a table and write a first recipe for it.
+    Init(init::InitArgs),
 }
 
 /// `tailor data check`
@@ -78,6 +86,8 @@ pub fn run(
 ) -> crate::Result<()> {
     match &args.verb {
         DataVerb::Check(args) => run_check(args, recipe),
+        DataVerb::Convert(args) => convert::run(args),
+        DataVerb::Init(args) => init::run(args),
     }
 }
 

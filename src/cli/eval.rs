@@ -4,11 +4,13 @@ use super::run::{evaluate, published};
 use super::session::{Plan, for_room};
 use super::{RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import};
+use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
 use crate::papers::Paper;
 use crate::papers::registry::Visitor;
-use crate::recipe::{Origin, Recipe};
+use crate::recipe::{Origin, PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Published};
+use crate::train::retrieval::EvalSection;
 use crate::train::run_folder::RunFolder;
 use burn::module::Module;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   tailor eval checkpoints/quickstart-20261121-120000
   tailor eval first --weights best --json
-  tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501")]
+  tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501
+  tailor eval deepfashion-l --on fashion-reid-street2shop-l --set data.root=/data/street2shop")]
 pub struct EvalArgs {
     /// A run's folder or name, a recipe's file, or the name of a built-in recipe.
     target: String,
@@ -26,6 +29,10 @@ pub struct EvalArgs {
     /// recipe's own starting weights.
     #[arg(long)]
     weights: Option<String>,
+    /// Measure on the data of another recipe, by its [eval], without adaptation; pictures are prepared as the target's own. `--set
+    /// data.…` and `--set eval.…` then change that recipe.
+    #[arg(long, value_name = "RECIPE")]
+    on: Option<String>,
     /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i].
     #[arg(long, default_value = "auto")]
     device: String,
@@ -91,25 +98,41 @@ pub fn load<M: Module>(model: M, path: &Path) -> crate::Result<M> {
 
 /// Runs the verb.
 pub fn run(args: EvalArgs) -> crate::Result<()> {
-    let target = target(&args.target, args.weights.as_deref(), &args.sets, &args.runs)?;
+    let (of_other, own): (Vec<String>, Vec<String>) = args.sets.iter().cloned().partition(|set| {
+        args.on.is_some() && (set.starts_with("data.") || set.starts_with("eval."))
+    });
+    let target = target(&args.target, args.weights.as_deref(), &own, &args.runs)?;
+    let other = match &args.on {
+        Some(name) => Some(Elsewhere::read(name, &of_other)?),
+        None => None,
+    };
     let device = device::resolve(args.device.parse::<Choice>()?)?;
     say!("recipe   {} ({})", target.recipe.name, target.recipe.origin);
+    if let Some(other) = &other {
+        say!("on       {} ({})", other.recipe.name, other.recipe.origin);
+    }
     say!("device   {device}");
     let recipe = target.recipe.clone();
     let run = target.run.clone();
+    let name = other.as_ref().map(|other| other.recipe.name.clone());
     let (report, published) = for_room(
         &recipe,
         Eval {
             target,
+            other,
             device: device.device,
         },
     )?;
     // Settings of the command line may have changed what was measured: only the run's own figures are its eval.json.
     if let Some(folder) = &run
         && args.sets.is_empty()
+        && name.is_none()
     {
         RunFolder::open(folder)?
             .write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
+    }
+    if let (Some(folder), Some(name)) = (&run, name) {
+        report.write(&folder.join(format!("eval-on-{name}.json")))?;
     }
     match args.json {
         true => super::print(&format!("{}\n", report.to_json(false))),
@@ -117,8 +140,35 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     }
 }
 
+/// The data of another recipe.
+struct Elsewhere {
+    recipe: Recipe,
+    about: Option<PaperSection>,
+    data: DataSection,
+    eval: EvalSection,
+}
+
+impl Elsewhere {
+    fn read(name: &str, sets: &[String]) -> crate::Result<Self> {
+        let recipe = Recipe::load(name, sets)?;
+        let mut reader = recipe.reader();
+        let about = reader.section("paper");
+        let data: Option<DataSection> = reader.section_required("data");
+        let eval = reader.section("eval");
+        reader.skip_rest();
+        reader.finish()?;
+        Ok(Self {
+            about,
+            data: data.expect("the reader refused nothing"),
+            eval: eval.unwrap_or_default(),
+            recipe,
+        })
+    }
+}
+
 struct Eval {
     target: Target,
+    other: Option<Elsewhere>,
     device: Device,
 }
 
@@ -127,11 +177,22 @@ impl Visitor for Eval {
 
     fn visit<P: Paper>(self) -> Self::Output {
         let mut plan = Plan::<P>::read(self.target.recipe)?;
-        let published = published(&plan.about);
+        let mut published = published(&plan.about);
         if self.target.weights.is_some() {
             plan.paper.forget_published_weights();
         }
-        let session = plan.open()?;
+        let session = match &self.other {
+            None => plan.open()?,
+            Some(other) => {
+                plan.data.dataset = other.data.dataset.clone();
+                plan.eval = other.eval.clone();
+                let classes = match &self.target.weights {
+                    Some((path, _)) => classes(path)?,
+                    None => None,
+                };
+                plan.open_to_evaluate(classes.unwrap_or(2))?
+            }
+        };
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;
         let (model, which, source) = match &self.target.weights {
@@ -152,7 +213,46 @@ impl Visitor for Eval {
                 (model.valid(), "initial".to_string(), PathBuf::from("the recipe"))
             }
         };
-        let report = evaluate(&session, &model, &self.device, &which, &source)?;
+        let mut report = evaluate(&session, &model, &self.device, &which, &source)?;
+        if let Some(other) = &self.other {
+            report.data = format!("{} (recipe {})", report.data, other.recipe.name);
+            let mut known = other.about.as_ref().map(super::run::published).unwrap_or_default();
+            for figure in &mut known {
+                figure.source = format!("{}, trained on it", figure.source);
+            }
+            if let Some(run) = &self.target.run {
+                beside_its_own(&mut report, &mut published, run);
+                known.append(&mut published);
+            }
+            published = known;
+        }
         Ok((report, published))
+    }
+}
+
+/// The classes that a file's classifier was trained for, if it has one.
+fn classes(path: &Path) -> crate::Result<Option<usize>> {
+    let tensors = weights::read(path)?;
+    let classifier = tensors.iter().find(|(name, _)| name.ends_with("head.classifier.weight"));
+    Ok(classifier.and_then(|(_, data)| data.shape.first().copied()))
+}
+
+/// Lays a run's figures on its own data, of the same weights, beside those on other data: protocols get the name of their data.
+fn beside_its_own(report: &mut EvalReport, published: &mut Vec<Published>, run: &Path) {
+    let own = EvalReport::read(&run.join("eval.json"))
+        .ok()
+        .filter(|own| own.weights_hash == report.weights_hash);
+    let Some(own) = own else {
+        published.clear();
+        return;
+    };
+    let on = |protocol: &str| format!("{protocol} on {}", own.data);
+    for protocol in own.protocols() {
+        let mut protocol = protocol.clone();
+        protocol.protocol = on(&protocol.protocol);
+        report.also.push(protocol);
+    }
+    for figure in published {
+        figure.protocol = on(&figure.protocol);
     }
 }

@@ -1,5 +1,6 @@
 //! Evaluation of a model that embeds pictures: embed queries and gallery, rank exactly, measure.
 
+mod category;
 mod embed;
 mod section;
 
@@ -181,6 +182,9 @@ impl Task {
                     }
                 }
             }
+        }
+        if self.section.per_category && !quick {
+            measured.extend(self.per_category(embedded, device)?);
         }
         Ok(measured)
     }

@@ -11,6 +11,8 @@
 //! `CLOTHING/Summer_Suit` is what the lists call `CLOTHING/Summer_Wear`; either name is found.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -20,6 +22,7 @@ use super::deepfashion_inshop::{CLOTHES, category, one_split, partition};
 use super::listing::require_folder;
 use super::lists::{self, List, below, corners, find_file, problem};
 use crate::data::error::{DataError, Problem};
+use crate::data::image::dimensions;
 use crate::data::table::{ImageRef, Item, Split, Table, counted};
 
 const PARTITION: [&str; 4] = [
@@ -310,9 +313,9 @@ impl Pictures {
         };
         let (width, height) = (width as f32, height as f32);
         let rest = name.strip_prefix("img/").unwrap_or(name);
-        let measured = size(&small.join(rest)).filter(|(w, h)| *w > 0 && *h > 0);
+        let measured = size(&small.join(rest)).filter(|sides| sides.iter().all(|&side| side > 0));
         let (x, y) = match measured {
-            Some((w, h)) => (width / w as f32, height / h as f32),
+            Some([w, h]) => (width / w as f32, height / h as f32),
             None => [width.max(height) / SMALL; 2].into(),
         };
         for (side, scale) in bounds.iter_mut().zip([x, y, x, y]) {

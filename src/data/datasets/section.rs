@@ -1,6 +1,7 @@
 //! The keys of a recipe's `[data]` that choose a data set.
 
 mod adjust;
+mod split;
 
 use std::path::{Path, PathBuf};
 
@@ -39,11 +40,13 @@ pub enum Layout {
     Street2Shop,
     /// Stanford Online Products as published, under `root`.
     Sop,
+    /// Tar shards in the layout of WebDataset: `shards`.
+    Shards,
 }
 
 impl Layout {
     /// Every one.
-    pub const ALL: [Layout; 9] = [
+    pub const ALL: [Layout; 10] = [
         Self::Furniture,
         Self::Folder,
         Self::Table,
@@ -53,6 +56,7 @@ impl Layout {
         Self::DeepFashionC2s,
         Self::Street2Shop,
         Self::Sop,
+        Self::Shards,
     ];
 
     /// The value of `dataset` as it is written.
@@ -67,6 +71,7 @@ impl Layout {
             Self::DeepFashionC2s => "deepfashion-c2s",
             Self::Street2Shop => "street2shop",
             Self::Sop => "sop",
+            Self::Shards => "shards",
         }
     }
 }
@@ -94,14 +99,15 @@ pub struct DatasetSection {
     /// The table's file, for `dataset = "table"`. `${NAME}` is an environment variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// For a folder of classes: the share of the classes to train on. Default 0.5; the others are tested on.
+    /// For a folder of classes (default 0.5), and for a table without splits: the share of the classes to train on; the others are
+    /// tested on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_fraction: Option<f64>,
-    /// For a folder: how many images of each held-out class are queries, the others being the gallery. By default every
+    /// For a folder or a table that is divided so: how many images of each held-out class are queries, the others being the gallery. By default every
     /// held-out image is both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queries_per_class: Option<usize>,
-    /// For a folder: draws the classes and queries. Default 0.
+    /// For a folder or a table that is divided so: draws the classes and queries. Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_seed: Option<u64>,
     /// Keep this many classes of each split, the first by name: for trying things out.
@@ -140,11 +146,15 @@ pub struct DatasetSection {
     /// reproduce their figures.
     #[serde(default)]
     pub legacy_df_crop: bool,
+    /// For shards: a folder of them, a file, or a pattern such as `data/train-{000000..000012}.tar` or `data/*.tar`. `${NAME}` is an
+    /// environment variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<String>,
 }
 
 impl DatasetSection {
     /// Every key of this section: the others of `[data]` belong to transforms, sampler and loader.
-    pub const KEYS: [&'static str; 17] = [
+    pub const KEYS: [&'static str; 18] = [
         "dataset",
         "root",
         "table",
@@ -162,6 +172,7 @@ impl DatasetSection {
         "categories",
         "val",
         "legacy_df_crop",
+        "shards",
     ];
 
     /// A section that says the data set and nothing else.
@@ -184,6 +195,7 @@ impl DatasetSection {
             categories: None,
             val: None,
             legacy_df_crop: false,
+            shards: None,
         }
     }
 
@@ -210,14 +222,22 @@ impl DatasetSection {
             Layout::Furniture => unused("root", self.root.is_some(), "data sets in files")?,
             Layout::Table => needs("table", self.table.is_some(), "catalogue.csv")?,
             Layout::Folder => needs("root", self.root.is_some(), "images")?,
+            Layout::Shards => {
+                needs("shards", self.shards.is_some(), "data/train-{000000..000012}.tar")?;
+                unused("root", self.root.is_some(), "data sets in files: name the shards with shards")?;
+            }
             _ => needs("root", self.root.is_some(), &format!("${{TAILOR_DATA}}/{name}"))?,
         }
         if self.dataset != Layout::Table {
             unused("table", self.table.is_some(), "dataset = \"table\"")?;
             unused("allow_outside", self.allow_outside, "dataset = \"table\"")?;
         }
-        if self.dataset != Layout::Folder {
-            let of = "dataset = \"folder\"; this one says its split itself";
+        if self.dataset == Layout::Table && self.train_fraction.is_none() {
+            let of = "a table that is divided here: set train_fraction too";
+            unused("queries_per_class", self.queries_per_class.is_some(), of)?;
+            unused("split_seed", self.split_seed.is_some(), of)?;
+        } else if !matches!(self.dataset, Layout::Folder | Layout::Table) {
+            let of = "dataset = \"folder\" or \"table\"; this one says its split itself";
             unused("train_fraction", self.train_fraction.is_some(), of)?;
             unused("queries_per_class", self.queries_per_class.is_some(), of)?;
             unused("split_seed", self.split_seed.is_some(), of)?;
@@ -275,22 +295,24 @@ pub fn open(section: &DatasetSection) -> Result<Table, DataError> {
     let root = path("root", &section.root)?;
     let table = path("table", &section.table)?;
     let needed = |path: Option<PathBuf>| path.unwrap_or_default();
+    let division = FolderOptions {
+        train_fraction: section.train_fraction,
+        queries_per_class: section.queries_per_class,
+        seed: section.split_seed.unwrap_or(0),
+    };
     let mut table = match section.dataset {
         Layout::Furniture => super::furniture()?,
-        Layout::Folder => {
-            let options = FolderOptions {
-                train_fraction: section.train_fraction,
-                queries_per_class: section.queries_per_class,
-                seed: section.split_seed.unwrap_or(0),
-            };
-            super::folder(&needed(root), &options)?
-        }
+        Layout::Folder => super::folder(&needed(root), &division)?,
         Layout::Table => {
             let options = ReadOptions {
                 root,
                 allow_outside: section.allow_outside,
             };
-            crate::data::native::read(&needed(table), &options)?
+            let table = crate::data::native::read(&needed(table), &options)?;
+            match section.train_fraction {
+                Some(_) => split::split(table, &division)?,
+                None => table,
+            }
         }
         Layout::Market1501 => super::market1501(&needed(root))?,
         Layout::DukeMtmcReid => super::dukemtmc_reid(&needed(root))?,
@@ -311,6 +333,10 @@ pub fn open(section: &DatasetSection) -> Result<Table, DataError> {
             super::street2shop(&needed(root), &options)?
         }
         Layout::Sop => super::sop(&needed(root))?,
+        Layout::Shards => {
+            let shards = path("shards", &section.shards)?;
+            crate::data::shards::read(&needed(shards).to_string_lossy())?
+        }
     };
     table = adjust::adjust(table, section);
     if let Some(count) = section.limit_classes {

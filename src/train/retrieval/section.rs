@@ -23,6 +23,9 @@ pub struct EvalSection {
     pub batch: usize,
     /// Resamples of the 95 % intervals.
     pub resamples: usize,
+    /// Also rank each query among the gallery of its own category alone, where the data has categories: the mean over queries, and the
+    /// mean over categories.
+    pub per_category: bool,
     /// Also rank by 16 × 16 pixels, to say what the model adds to no model.
     pub pixel_baseline: bool,
 }
@@ -37,6 +40,7 @@ impl Default for EvalSection {
             distractor: None,
             batch: 64,
             resamples: 1000,
+            per_category: false,
             pixel_baseline: false,
         }
     }
