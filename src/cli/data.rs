@@ -3,7 +3,6 @@
 mod convert;
 mod init;
 
-use super::say;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};

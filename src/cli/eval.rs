@@ -98,9 +98,11 @@ pub fn load<M: Module>(model: M, path: &Path) -> crate::Result<M> {
 
 /// Runs the verb.
 pub fn run(args: EvalArgs) -> crate::Result<()> {
-    let (of_other, own): (Vec<String>, Vec<String>) = args.sets.iter().cloned().partition(|set| {
-        args.on.is_some() && (set.starts_with("data.") || set.starts_with("eval."))
-    });
+    let (of_other, own): (Vec<String>, Vec<String>) = args
+        .sets
+        .iter()
+        .cloned()
+        .partition(|set| args.on.is_some() && (set.starts_with("data.") || set.starts_with("eval.")));
     let target = target(&args.target, args.weights.as_deref(), &own, &args.runs)?;
     let other = match &args.on {
         Some(name) => Some(Elsewhere::read(name, &of_other)?),
@@ -216,7 +218,11 @@ impl Visitor for Eval {
         let mut report = evaluate(&session, &model, &self.device, &which, &source)?;
         if let Some(other) = &self.other {
             report.data = format!("{} (recipe {})", report.data, other.recipe.name);
-            let mut known = other.about.as_ref().map(super::run::published).unwrap_or_default();
+            let mut known = other
+                .about
+                .as_ref()
+                .map(super::run::published)
+                .unwrap_or_default();
             for figure in &mut known {
                 figure.source = format!("{}, trained on it", figure.source);
             }
@@ -233,7 +239,9 @@ impl Visitor for Eval {
 /// The classes that a file's classifier was trained for, if it has one.
 fn classes(path: &Path) -> crate::Result<Option<usize>> {
     let tensors = weights::read(path)?;
-    let classifier = tensors.iter().find(|(name, _)| name.ends_with("head.classifier.weight"));
+    let classifier = tensors
+        .iter()
+        .find(|(name, _)| name.ends_with("head.classifier.weight"));
     Ok(classifier.and_then(|(_, data)| data.shape.first().copied()))
 }
 

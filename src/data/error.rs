@@ -111,7 +111,9 @@ pub enum DataError {
 
     /// A thread that could not be started, or stopped.
     #[error("{message}")]
-    #[diagnostic(help("try again with fewer threads; if it happens again, please report it with this message"))]
+    #[diagnostic(help(
+        "try again with fewer threads; if it happens again, please report it with this message"
+    ))]
     Worker {
         /// What happened.
         message: String,

@@ -134,7 +134,10 @@ fn archives(table: &Table, rows: &[usize]) -> Vec<u32> {
         }
         _ => None,
     };
-    rows.iter().map(archive).collect::<Option<_>>().unwrap_or_default()
+    rows.iter()
+        .map(archive)
+        .collect::<Option<_>>()
+        .unwrap_or_default()
 }
 
 impl Feed for ImageFeed {

@@ -77,7 +77,10 @@ fn deepfashion(place: &Place) -> String {
     let list = |head: &str, rows: &[String]| format!("{}\n{head}\n{}\n", rows.len(), rows.join("\n"));
     place.write(
         "deepfashion/Eval/list_eval_partition.txt",
-        list("image_pair_name_1 image_pair_name_2 item_id evaluation_status", &pairs),
+        list(
+            "image_pair_name_1 image_pair_name_2 item_id evaluation_status",
+            &pairs,
+        ),
     );
     place.write(
         "deepfashion/Anno/list_bbox_consumer2shop.txt",
@@ -89,7 +92,16 @@ fn deepfashion(place: &Place) -> String {
 /// Eight products of two categories in Street2Shop's layout, four of them to train on.
 fn street2shop(place: &Place) -> String {
     let categories = [
-        "bags", "belts", "dresses", "eyewear", "footwear", "hats", "leggings", "outerwear", "pants", "skirts",
+        "bags",
+        "belts",
+        "dresses",
+        "eyewear",
+        "footwear",
+        "hats",
+        "leggings",
+        "outerwear",
+        "pants",
+        "skirts",
         "tops",
     ];
     for category in categories {
@@ -116,7 +128,11 @@ fn street2shop(place: &Place) -> String {
                 "bbox": { "left": 4, "top": 5, "width": 30.5, "height": 35 },
             });
             if product % 2 == 1 { &mut train } else { &mut test }.push(pair);
-            shop.extend(photos[1..].iter().map(|photo| serde_json::json!({ "photo": photo, "product": product })));
+            shop.extend(
+                photos[1..]
+                    .iter()
+                    .map(|photo| serde_json::json!({ "photo": photo, "product": product })),
+            );
         }
         for (part, entries) in [("train_pairs", train), ("test_pairs", test), ("retrieval", shop)] {
             let text = Value::Array(entries).to_string();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::say;
 use crate::data::convert::{Options, Pictures, Prepare, convert};
 use crate::data::image::Filter;
 use crate::data::{DataError, DatasetSection, Layout, open};
@@ -113,7 +114,7 @@ fn section(layout: Layout, dir: &str, sets: &[String]) -> Result<DatasetSection,
 pub fn run(args: &ConvertArgs) -> crate::Result<()> {
     let section = section(args.layout, &args.dir, &args.sets)?;
     let table = open(&section)?;
-    super::say!("{}", table.summary());
+    say!("{}", table.summary());
     crate::data::check::refuse(&table, true)?;
     let pictures = match args.prepare {
         _ if args.copy => Pictures::Copy,
@@ -132,14 +133,14 @@ pub fn run(args: &ConvertArgs) -> crate::Result<()> {
         force: args.force,
         workers: std::thread::available_parallelism().map_or(1, usize::from).min(8),
     };
-    let bar = super::super::bar("pictures", table.items.len());
+    let bar = crate::cli::bar("pictures", table.items.len());
     let converted = convert(&table, &args.out, &options, &mut |done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     })?;
     bar.finish_and_clear();
     if args.json {
-        return super::super::print(&format!("{}\n", serde_json::json!(converted)));
+        return crate::cli::print(&format!("{}\n", serde_json::json!(converted)));
     }
     let mut text = format!("{} rows in {}", converted.rows, names(&converted.files));
     if converted.pictures > 0 {
@@ -151,7 +152,7 @@ pub fn run(args: &ConvertArgs) -> crate::Result<()> {
     for note in &converted.notes {
         text.push_str(&format!("\nnote: {note}"));
     }
-    super::super::print(&format!("{text}\n"))
+    crate::cli::print(&format!("{text}\n"))
 }
 
 fn names(files: &[PathBuf]) -> String {
@@ -191,7 +192,10 @@ mod tests {
         for wrong in ["roots=1", "missing", "missing=perhaps"] {
             let error = section(Layout::Sop, "d", &[wrong.into()]).unwrap_err();
             let help = miette::Diagnostic::help(&error).unwrap().to_string();
-            assert!(error.to_string().starts_with("--set: ") && help.contains("missing"), "{error}");
+            assert!(
+                error.to_string().starts_with("--set: ") && help.contains("missing"),
+                "{error}"
+            );
         }
     }
 }

@@ -59,7 +59,9 @@ pub fn run(args: &InitArgs) -> crate::Result<()> {
     let _: Option<crate::data::section::DataSection> = reader.section_required("data");
     reader.skip_rest();
     reader.finish()?;
-    crate::files::write_whole(&out, |file| std::io::Write::write_all(file, written.text.as_bytes()))?;
+    crate::files::write_whole(&out, |file| {
+        std::io::Write::write_all(file, written.text.as_bytes())
+    })?;
     if args.json {
         let report = serde_json::json!({
             "recipe": out,
@@ -74,7 +76,9 @@ pub fn run(args: &InitArgs) -> crate::Result<()> {
         text.push_str(&format!("  - {line}\n"));
     }
     let out = out.display();
-    text.push_str(&format!("\nwritten to {out}\nnext:    tailor check {out}\n         tailor train {out}\n"));
+    text.push_str(&format!(
+        "\nwritten to {out}\nnext:    tailor check {out}\n         tailor train {out}\n"
+    ));
     crate::cli::print(&text)
 }
 
@@ -83,7 +87,13 @@ fn name(place: &Path) -> String {
     let stem = place.file_stem().unwrap_or_default().to_string_lossy();
     let plain: String = stem
         .chars()
-        .map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+        .map(|c| {
+            if c.is_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
         .collect();
     match plain.trim_matches(|c| c == '-' || c == '.') {
         "" => "data".into(),

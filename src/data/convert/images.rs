@@ -63,10 +63,7 @@ pub(super) fn write(
         let folder = folder_of(out);
         claim(&folder, table, options)?;
         let names = write_pictures(table, &folder, options, &mut found, progress)?;
-        pictures = names
-            .iter()
-            .collect::<std::collections::HashSet<_>>()
-            .len();
+        pictures = names.iter().collect::<std::collections::HashSet<_>>().len();
         for (item, name) in written.items.iter_mut().zip(names) {
             item.image = ImageRef::File(name);
             if matches!(options.pictures, Pictures::Prepare(_)) {
@@ -140,25 +137,32 @@ fn write_pictures(
     let total = firsts.len();
     let shared = Arc::new(table.items.clone());
     let (pictures, place) = (options.pictures.clone(), folder.to_path_buf());
-    let make = move |worker: &mut Worker, (number, row): (usize, usize)| -> Result<(PathBuf, bool), DataError> {
-        let stem = place.join(format!("{:05}", number / 1000)).join(format!("{number:08}"));
-        let item = &shared[row];
-        if let Pictures::Prepare(prepare) = &pictures {
-            let path = stem.with_extension(prepare.extension());
-            if path.is_file() {
-                return Ok((path, true));
+    let make =
+        move |worker: &mut Worker, (number, row): (usize, usize)| -> Result<(PathBuf, bool), DataError> {
+            let stem = place
+                .join(format!("{:05}", number / 1000))
+                .join(format!("{number:08}"));
+            let item = &shared[row];
+            if let Pictures::Prepare(prepare) = &pictures {
+                let path = stem.with_extension(prepare.extension());
+                if path.is_file() {
+                    return Ok((path, true));
+                }
             }
-        }
-        let encoded = picture::make(item, &pictures, worker)?;
-        let path = stem.with_extension(encoded.extension);
-        // Files are written whole, so one of the right size is the copy of an earlier attempt.
-        let there = std::fs::metadata(&path).is_ok_and(|about| about.len() == encoded.bytes.len() as u64);
-        if !there {
-            files::write_whole(&path, |file| file.write_all(&encoded.bytes))?;
-        }
-        Ok((path, there))
-    };
-    let jobs: Vec<Job> = firsts.iter().enumerate().map(|(number, &row)| Job(number, row)).collect();
+            let encoded = picture::make(item, &pictures, worker)?;
+            let path = stem.with_extension(encoded.extension);
+            // Files are written whole, so one of the right size is the copy of an earlier attempt.
+            let there = std::fs::metadata(&path).is_ok_and(|about| about.len() == encoded.bytes.len() as u64);
+            if !there {
+                files::write_whole(&path, |file| file.write_all(&encoded.bytes))?;
+            }
+            Ok((path, there))
+        };
+    let jobs: Vec<Job> = firsts
+        .iter()
+        .enumerate()
+        .map(|(number, &row)| Job(number, row))
+        .collect();
     let loader = Loader::spawn(
         options.workers,
         options.workers * 4,

@@ -65,22 +65,19 @@ fn prepared(
     )?;
     let (width, height) = (prepare.width as u32, prepare.height as u32);
     let mut encoded = Vec::new();
-    let written = match prepare.quality {
-        Some(quality) => image::codecs::jpeg::JpegEncoder::new_with_quality(&mut encoded, quality).encode(
-            &worker.out.pixels,
-            width,
-            height,
-            image::ExtendedColorType::Rgb8,
-        ),
-        None => image::write_buffer_with_format(
-            &mut Cursor::new(&mut encoded),
-            &worker.out.pixels,
-            width,
-            height,
-            image::ExtendedColorType::Rgb8,
-            ImageFormat::Png,
-        ),
-    };
+    let written =
+        match prepare.quality {
+            Some(quality) => image::codecs::jpeg::JpegEncoder::new_with_quality(&mut encoded, quality)
+                .encode(&worker.out.pixels, width, height, image::ExtendedColorType::Rgb8),
+            None => image::write_buffer_with_format(
+                &mut Cursor::new(&mut encoded),
+                &worker.out.pixels,
+                width,
+                height,
+                image::ExtendedColorType::Rgb8,
+                ImageFormat::Png,
+            ),
+        };
     written.map_err(|error| ImageError::Broken {
         name: name.to_owned(),
         detail: format!("it cannot be written anew: {error}"),

@@ -178,11 +178,16 @@ fn go_on(part: &Path, list: &mut List) -> bool {
 }
 
 fn existing(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, DataError> {
-    let entries = std::fs::read_dir(folder).map_err(|error| FileError::new("list the folder", folder, error))?;
+    let entries =
+        std::fs::read_dir(folder).map_err(|error| FileError::new("list the folder", folder, error))?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             name.strip_prefix(stem)
                 .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".tar"))
                 .is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_digit()))

@@ -37,7 +37,9 @@ fn table(folder: &Path) -> Table {
     second.bbox = Some([0.0, 0.0, 10.0, 10.0]);
     items.push(second);
     let mut table = Table::new("t", Some(folder), items);
-    table.extra.insert("price".into(), vec![None, Some("9".into()), None, None, None]);
+    table
+        .extra
+        .insert("price".into(), vec![None, Some("9".into()), None, None, None]);
     table
 }
 
@@ -55,13 +57,20 @@ fn a_table_beside_its_pictures_says_the_same_rows() {
         assert_eq!((converted.rows, converted.notes.len()), (5, 0));
         let read = back(&out);
         assert_eq!(read.fingerprint, table.fingerprint, "{extension}");
-        assert_eq!((read.items, read.extra), (table.items.clone(), table.extra.clone()));
+        assert_eq!(
+            (read.items, read.extra),
+            (table.items.clone(), table.extra.clone())
+        );
         let again = convert(&table, &out, &Options::default(), &mut silent()).unwrap_err();
         assert!(again.to_string().contains("exists already"), "{again}");
         let elsewhere = tempfile::tempdir().unwrap();
         let out = elsewhere.path().join("t.csv");
         let converted = convert(&table, &out, &Options::default(), &mut silent()).unwrap();
-        assert!(converted.notes[0].contains("5 pictures lie outside"), "{:?}", converted.notes);
+        assert!(
+            converted.notes[0].contains("5 pictures lie outside"),
+            "{:?}",
+            converted.notes
+        );
         assert_eq!(back(&out).items, table.items);
     }
 }
@@ -94,8 +103,14 @@ fn every_layout_comes_back_as_a_table_with_the_same_fingerprint() {
     ] {
         write(name, name);
     }
-    write("sop/Ebay_train.txt", "image_id class_id super_class_id path\n1 1 1 chair_final/1.JPG\n");
-    write("sop/Ebay_test.txt", "image_id class_id super_class_id path\n2 2 1 chair_final/2.JPG\n");
+    write(
+        "sop/Ebay_train.txt",
+        "image_id class_id super_class_id path\n1 1 1 chair_final/1.JPG\n",
+    );
+    write(
+        "sop/Ebay_test.txt",
+        "image_id class_id super_class_id path\n2 2 1 chair_final/2.JPG\n",
+    );
     write(
         "inshop/Eval/list_eval_partition.txt",
         "2\nimage_name item_id evaluation_status\nimg/MEN/Denim/id_1/01_1_front.jpg id_1 train\n\
@@ -116,7 +131,9 @@ fn every_layout_comes_back_as_a_table_with_the_same_fingerprint() {
     );
     for part in ["train_pairs", "test_pairs", "retrieval"] {
         let text = match part {
-            "test_pairs" => r#"[{"photo": 1, "product": 5, "bbox": {"left": 1.5, "top": 2, "width": 3.25, "height": 4}}]"#,
+            "test_pairs" => {
+                r#"[{"photo": 1, "product": 5, "bbox": {"left": 1.5, "top": 2, "width": 3.25, "height": 4}}]"#
+            }
             "retrieval" => r#"[{"photo": 2, "product": 5}]"#,
             _ => "[]",
         };
@@ -159,11 +176,18 @@ fn copied_pictures_lie_beside_the_table() {
         ..Options::default()
     };
     let converted = convert(&table, &out, &options, &mut silent()).unwrap();
-    assert_eq!((converted.pictures, converted.found), (4, 0), "two boxes of one picture");
+    assert_eq!(
+        (converted.pictures, converted.found),
+        (4, 0),
+        "two boxes of one picture"
+    );
     let read = back(&out);
     for (old, new) in table.items.iter().zip(&read.items) {
         assert_eq!(old.image.read().unwrap(), new.image.read().unwrap());
-        assert_eq!((&old.id, &old.label, old.bbox, old.split), (&new.id, &new.label, new.bbox, new.split));
+        assert_eq!(
+            (&old.id, &old.label, old.bbox, old.split),
+            (&new.id, &new.label, new.bbox, new.split)
+        );
     }
     let text = std::fs::read_to_string(&out).unwrap();
     assert!(text.contains("t_images/00000/00000003.jpg"), "{text}");
@@ -175,7 +199,9 @@ fn copied_pictures_lie_beside_the_table() {
     // Pictures of other data are not mixed with them.
     std::fs::remove_file(&out).unwrap();
     let fewer = table.filtered(|item| item.split == Split::Train);
-    let error = convert(&fewer, &out, &options, &mut silent()).unwrap_err().to_string();
+    let error = convert(&fewer, &out, &options, &mut silent())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("t_images exists already"), "{error}");
     let force = Options {
         force: true,
@@ -217,14 +243,20 @@ fn prepared_pictures_are_boxes_on_white() {
     assert_eq!((small.height, small.width), (16, 24));
     // A box of 10 × 10 is not enlarged: white around it, its own pixels within.
     let whole = picture(&table.items[4]);
-    assert_eq!([small.pixel(0, 0), small.pixel(6, 8), small.pixel(7, 2)], [[255; 3]; 3]);
+    assert_eq!(
+        [small.pixel(0, 0), small.pixel(6, 8), small.pixel(7, 2)],
+        [[255; 3]; 3]
+    );
     assert_eq!(small.pixel(7, 3), whole.pixel(0, 0));
     assert_eq!(small.pixel(16, 12), whole.pixel(9, 9));
     let broken = folder.path().join("photos/1.jpg");
     std::fs::write(&broken, "no picture").unwrap();
     let out = folder.path().join("broken.csv");
     let error = convert(&table, &out, &options, &mut silent()).unwrap_err();
-    assert!(error.to_string().contains("photos/1.jpg: not an image"), "{error}");
+    assert!(
+        error.to_string().contains("photos/1.jpg: not an image"),
+        "{error}"
+    );
     assert!(!out.exists(), "a table without all of its pictures");
     let nothing = Options {
         pictures: Pictures::Prepare(Prepare { height: 0, ..prepare }),
@@ -264,8 +296,14 @@ fn shards_hold_the_same_rows() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(names.len(), converted.files.len(), "nothing else is left: {names:?}");
-    let error = convert(&table, &out, &options, &mut silent()).unwrap_err().to_string();
+    assert_eq!(
+        names.len(),
+        converted.files.len(),
+        "nothing else is left: {names:?}"
+    );
+    let error = convert(&table, &out, &options, &mut silent())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("s-000000.tar exists already"), "{error}");
     // Larger shards are fewer: the others go with --force.
     let force = Options {
@@ -273,7 +311,10 @@ fn shards_hold_the_same_rows() {
         shard_bytes: 1 << 20,
         ..options
     };
-    assert_eq!(convert(&table, &out, &force, &mut silent()).unwrap().files.len(), 1);
+    assert_eq!(
+        convert(&table, &out, &force, &mut silent()).unwrap().files.len(),
+        1
+    );
     same(&reader::read(elsewhere.path().to_str().unwrap()).unwrap());
     // Shards become a table again, with their pictures.
     let csv = elsewhere.path().join("again.csv");
@@ -309,12 +350,20 @@ fn an_interrupted_conversion_to_shards_goes_on() {
     let bytes = std::fs::read(&fourth).unwrap();
     std::fs::write(&fourth, vec![0; bytes.len()]).unwrap();
     assert!(convert(&table, &out, &options, &mut silent()).is_err());
-    assert!(reader::read(elsewhere.path().join("s-*.tar").to_str().unwrap()).is_err(), "nothing is half there");
+    assert!(
+        reader::read(elsewhere.path().join("s-*.tar").to_str().unwrap()).is_err(),
+        "nothing is half there"
+    );
     std::fs::write(&fourth, &bytes).unwrap();
     let converted = convert(&table, &out, &options, &mut silent()).unwrap();
-    assert_eq!((converted.files.len(), converted.found), (5, 2), "a shard is complete when the next begins");
+    assert_eq!(
+        (converted.files.len(), converted.found),
+        (5, 2),
+        "a shard is complete when the next begins"
+    );
     for number in 0..5 {
-        let read = |stem: &str| std::fs::read(elsewhere.path().join(format!("{stem}-{number:06}.tar"))).unwrap();
+        let read =
+            |stem: &str| std::fs::read(elsewhere.path().join(format!("{stem}-{number:06}.tar"))).unwrap();
         assert!(read("s") == read("w"), "shard {number}");
     }
 }

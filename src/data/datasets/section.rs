@@ -224,7 +224,11 @@ impl DatasetSection {
             Layout::Folder => needs("root", self.root.is_some(), "images")?,
             Layout::Shards => {
                 needs("shards", self.shards.is_some(), "data/train-{000000..000012}.tar")?;
-                unused("root", self.root.is_some(), "data sets in files: name the shards with shards")?;
+                unused(
+                    "root",
+                    self.root.is_some(),
+                    "data sets in files: name the shards with shards",
+                )?;
             }
             _ => needs("root", self.root.is_some(), &format!("${{TAILOR_DATA}}/{name}"))?,
         }

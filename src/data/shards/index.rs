@@ -59,11 +59,7 @@ pub(super) fn index(path: &Path) -> Result<(Vec<Member>, usize), DataError> {
             others += 1;
             continue;
         }
-        members.push(Member {
-            name,
-            offset,
-            length,
-        });
+        members.push(Member { name, offset, length });
     }
     Ok((members, others))
 }

@@ -123,7 +123,11 @@ fn braces(text: &str) -> Result<Vec<String>, String> {
         let before = &rest[..start];
         names = names
             .iter()
-            .flat_map(|name| choices.iter().map(move |choice| format!("{name}{before}{choice}")))
+            .flat_map(|name| {
+                choices
+                    .iter()
+                    .map(move |choice| format!("{name}{before}{choice}"))
+            })
             .collect();
         rest = &rest[start + length + 1..];
     }
@@ -140,9 +144,19 @@ mod tests {
     #[test]
     fn braces_name_numbers_and_words() {
         assert_eq!(braces("a.tar").unwrap(), ["a.tar"]);
-        assert_eq!(braces("x-{008..011}.tar").unwrap().join(" "), "x-008.tar x-009.tar x-010.tar x-011.tar");
+        assert_eq!(
+            braces("x-{008..011}.tar").unwrap().join(" "),
+            "x-008.tar x-009.tar x-010.tar x-011.tar"
+        );
         assert_eq!(braces("{a,b}-{0..1}").unwrap(), ["a-0", "a-1", "b-0", "b-1"]);
-        for wrong in ["{0..", "{1..x}", "{3..1}", "{..}", "{0..99999999}", "{0..999}{0..999}"] {
+        for wrong in [
+            "{0..",
+            "{1..x}",
+            "{3..1}",
+            "{..}",
+            "{0..99999999}",
+            "{0..999}{0..999}",
+        ] {
             assert!(braces(wrong).is_err(), "{wrong}");
         }
     }

@@ -48,11 +48,13 @@ pub fn read(shards: &str) -> Result<Table, DataError> {
     } = read;
     if others > 0 {
         let entries = counted(others, "entry is a link", "entries are links");
-        rows.notes.push(format!("{entries} or another thing that is no file: not read"));
+        rows.notes
+            .push(format!("{entries} or another thing that is no file: not read"));
     }
     if several > 0 {
         let samples = counted(several, "sample has", "samples have");
-        rows.notes.push(format!("{samples} several pictures: the first is taken"));
+        rows.notes
+            .push(format!("{samples} several pictures: the first is taken"));
     }
     if !unread.is_empty() {
         let more = if unread.len() > 5 { ", …" } else { "" };
@@ -69,7 +71,10 @@ pub fn read(shards: &str) -> Result<Table, DataError> {
             words
         })
     };
-    let first = paths.first().map(|path| path.as_path()).unwrap_or(Path::new(shards));
+    let first = paths
+        .first()
+        .map(|path| path.as_path())
+        .unwrap_or(Path::new(shards));
     let name = first
         .parent()
         .and_then(Path::file_name)
@@ -149,7 +154,10 @@ impl Read {
         let mut words = |member: Option<&Member>| -> Result<Option<String>, DataError> {
             let Some(member) = member else { return Ok(None) };
             if member.length > MAX_WORDS {
-                let message = format!("{} has {} bytes; the limit is {MAX_WORDS}", member.name, member.length);
+                let message = format!(
+                    "{} has {} bytes; the limit is {MAX_WORDS}",
+                    member.name, member.length
+                );
                 complain(&mut self.rows.problems, &name, &message, "shorten it");
                 return Ok(None);
             }
@@ -232,12 +240,14 @@ fn parts(name: &str) -> (&str, &str) {
 /// What a shard's name says of its samples: split, is_query, is_gallery.
 fn role(shard: &str) -> Option<[&'static str; 3]> {
     let stem = shard.strip_suffix(".tar").unwrap_or(shard).to_ascii_lowercase();
-    Some(match stem.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.".contains(c)) {
-        "train" => ["train", "false", "false"],
-        "val" | "valid" | "validation" => ["valid", "true", "true"],
-        "test" => ["test", "true", "true"],
-        "query" => ["test", "true", "false"],
-        "gallery" => ["test", "false", "true"],
-        _ => return None,
-    })
+    Some(
+        match stem.trim_end_matches(|c: char| c.is_ascii_digit() || "-_.".contains(c)) {
+            "train" => ["train", "false", "false"],
+            "val" | "valid" | "validation" => ["valid", "true", "true"],
+            "test" => ["test", "true", "true"],
+            "query" => ["test", "true", "false"],
+            "gallery" => ["test", "false", "true"],
+            _ => return None,
+        },
+    )
 }

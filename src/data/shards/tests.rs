@@ -75,7 +75,11 @@ fn samples_are_rows_whose_pictures_are_read_in_place() {
     assert_eq!(table.extra["price"], [Some("9".to_string()), None]);
     assert_eq!(table.extra["caption"][1].as_deref(), Some("b"));
     let notes = table.notes.join("\n");
-    for part in ["1 sample has several pictures", "cls nor txt were not read: npy", "from 1 shard"] {
+    for part in [
+        "1 sample has several pictures",
+        "cls nor txt were not read: npy",
+        "from 1 shard",
+    ] {
         assert!(notes.contains(part), "{notes}");
     }
     // Another folder, the same rows.
@@ -96,7 +100,12 @@ fn labels_may_be_cls_files_and_splits_names_of_shards() {
     let rows: Vec<String> = table
         .items
         .iter()
-        .map(|item| format!("{} {} {} {} {}", item.id, item.label, item.split, item.is_query, item.is_gallery))
+        .map(|item| {
+            format!(
+                "{} {} {} {} {}",
+                item.id, item.label, item.split, item.is_query, item.is_gallery
+            )
+        })
         .collect();
     assert_eq!(
         rows,
@@ -137,7 +146,10 @@ fn broken_shards_name_shard_and_sample() {
         &["a.tar/1: stands there twice"],
     );
     says(
-        with(&[("1.jpg", b"x"), ("1.json", br#"{"label": [1], "split": "later"}"#)]),
+        with(&[
+            ("1.jpg", b"x"),
+            ("1.json", br#"{"label": [1], "split": "later"}"#),
+        ]),
         &["a.tar/1, column `label`", "is not a text"],
     );
 
@@ -190,8 +202,19 @@ fn nothing_in_a_shard_can_reach_a_file_outside_of_it() {
         );
         assert_eq!(item.image.read().unwrap().as_ref(), content.as_bytes());
     }
-    assert!(table.notes.iter().any(|note| note.contains("1 entry is a link")), "{:?}", table.notes);
+    assert!(
+        table.notes.iter().any(|note| note.contains("1 entry is a link")),
+        "{:?}",
+        table.notes
+    );
     // Bytes that are gone by the time they are read are an error.
     std::fs::write(folder.path().join("a.tar"), b"short").unwrap();
-    assert!(table.items[0].image.read().unwrap_err().to_string().contains("a.tar"));
+    assert!(
+        table.items[0]
+            .image
+            .read()
+            .unwrap_err()
+            .to_string()
+            .contains("a.tar")
+    );
 }

@@ -100,11 +100,9 @@ impl Task {
                 gallery.binary_search(&own).ok().map(|place| place as u32)
             })
             .collect();
-        let relevance = LabelRelevance::new(
-            side(&self.query_side, queries),
-            side(&self.gallery_side, gallery),
-        )
-        .with_own(own);
+        let relevance =
+            LabelRelevance::new(side(&self.query_side, queries), side(&self.gallery_side, gallery))
+                .with_own(own);
         let mut scorer = Embeddings::new(
             rows(&embedded.queries, queries),
             rows(&embedded.gallery, gallery),
@@ -127,12 +125,15 @@ mod tests {
 
     /// (label, category, is_query, embedding on the unit circle in degrees)
     fn task(rows: &[(&str, &str, bool, f32)]) -> (Task, Embedded) {
-        let items = rows.iter().enumerate().map(|(row, (label, category, is_query, _))| {
-            let mut item = item(&row.to_string(), label, Split::Test);
-            (item.is_query, item.is_gallery) = (*is_query, !is_query);
-            item.category = (!category.is_empty()).then(|| category.to_string());
-            item
-        });
+        let items = rows
+            .iter()
+            .enumerate()
+            .map(|(row, (label, category, is_query, _))| {
+                let mut item = item(&row.to_string(), label, Split::Test);
+                (item.is_query, item.is_gallery) = (*is_query, !is_query);
+                item.category = (!category.is_empty()).then(|| category.to_string());
+                item
+            });
         let table = Table::new("t", None, items.collect());
         let section = EvalSection {
             per_category: true,
@@ -174,7 +175,11 @@ mod tests {
         let names: Vec<&str> = measured.iter().map(|m| m.protocol.as_str()).collect();
         assert_eq!(
             names,
-            ["instance", "instance within categories", "instance, mean of categories"]
+            [
+                "instance",
+                "instance within categories",
+                "instance, mean of categories"
+            ]
         );
         let value = |at: usize, name: &str| measured[at].figures.get(name).unwrap().value;
         // Merged: tops/3 at 3° comes before the bag at 10° for each of the three.
@@ -197,6 +202,11 @@ mod tests {
     #[test]
     fn without_categories_there_is_nothing_to_add() {
         let (task, embedded) = task(&[("1", "", true, 0.0), ("1", "", false, 1.0)]);
-        assert_eq!(task.measure(&embedded, &crate::device::cpu(), false).unwrap().len(), 1);
+        assert_eq!(
+            task.measure(&embedded, &crate::device::cpu(), false)
+                .unwrap()
+                .len(),
+            1
+        );
     }
 }

@@ -106,17 +106,30 @@ fn section(place: &Path) -> Result<DatasetSection, DataError> {
         return Ok(of(Layout::Sop, place));
     }
     if has("bounding_box_train") && has("bounding_box_test") {
-        let junk = std::fs::read_dir(place.join("bounding_box_train")).ok().and_then(|mut entries| {
-            let name = entries.next()?.ok()?.file_name();
-            Some(name.to_string_lossy().contains("_f"))
-        });
-        let layout = if junk == Some(true) { Layout::DukeMtmcReid } else { Layout::Market1501 };
+        let junk = std::fs::read_dir(place.join("bounding_box_train"))
+            .ok()
+            .and_then(|mut entries| {
+                let name = entries.next()?.ok()?.file_name();
+                Some(name.to_string_lossy().contains("_f"))
+            });
+        let layout = if junk == Some(true) {
+            Layout::DukeMtmcReid
+        } else {
+            Layout::Market1501
+        };
         return Ok(of(layout, place));
     }
     for list in ["Eval/list_eval_partition.txt", "list_eval_partition.txt"] {
         if let Ok(list) = std::fs::read_to_string(place.join(list)) {
-            let pairs = list.lines().nth(1).is_some_and(|head| head.contains("image_pair_name_1"));
-            let layout = if pairs { Layout::DeepFashionC2s } else { Layout::DeepFashionInShop };
+            let pairs = list
+                .lines()
+                .nth(1)
+                .is_some_and(|head| head.contains("image_pair_name_1"));
+            let layout = if pairs {
+                Layout::DeepFashionC2s
+            } else {
+                Layout::DeepFashionInShop
+            };
             return Ok(of(layout, place));
         }
     }
@@ -137,11 +150,11 @@ fn section(place: &Path) -> Result<DatasetSection, DataError> {
             false => shards |= path.extension().is_some_and(|extension| extension == "tar"),
         }
     }
+    tables.sort();
     match &tables[..] {
         [table] if !shards => Ok(of(Layout::Table, table)),
         [] if shards => Ok(of(Layout::Shards, place)),
         [_, _, ..] if !folders => {
-            tables.sort();
             let names: Vec<String> = tables.iter().map(|path| text(path)).collect();
             Err(refuse(
                 place,
@@ -179,7 +192,11 @@ fn measure(place: &Path, table: &Table) -> Result<([f64; 2], bool, usize), DataE
     };
     let looked: Vec<Option<[f64; 2]>> = table.items.iter().step_by(step).map(size).collect();
     let unread = looked.iter().filter(|size| size.is_none()).count();
-    let sizes: Vec<[f64; 2]> = looked.into_iter().flatten().filter(|s| s[0] > 0.0 && s[1] > 0.0).collect();
+    let sizes: Vec<[f64; 2]> = looked
+        .into_iter()
+        .flatten()
+        .filter(|s| s[0] > 0.0 && s[1] > 0.0)
+        .collect();
     if sizes.is_empty() {
         return Err(refuse(
             place,

@@ -75,7 +75,11 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
         }
         false => format!("{{ op = \"resize\", height = {height}, width = {width} }}"),
     };
-    let before = if found.mixed_shapes { format!("  {fit},\n") } else { String::new() };
+    let before = if found.mixed_shapes {
+        format!("  {fit},\n")
+    } else {
+        String::new()
+    };
     assumed.push(
         "mirrored pictures show the same thing (take flip out for text, logos, left and right shoes)".into(),
     );
@@ -136,14 +140,21 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
         ));
     }
     let apart = queries.iter().all(|row| gallery.binary_search(row).is_err());
-    let modes = if apart { "[\"instance\", \"centroid\"]" } else { "[\"instance\"]" };
+    let modes = if apart {
+        "[\"instance\", \"centroid\"]"
+    } else {
+        "[\"instance\"]"
+    };
     assumed.push(match apart {
         true => format!(
             "{} are searched for among {} other pictures of the {split} split",
             counted(queries.len(), "picture", "pictures"),
             gallery.len()
         ),
-        false => format!("each of the {} pictures of the {split} split is searched for among the others", queries.len()),
+        false => format!(
+            "each of the {} pictures of the {split} split is searched for among the others",
+            queries.len()
+        ),
     });
     let cameras = table.items.iter().any(|item| item.camera.is_some());
     if cameras {
@@ -189,7 +200,9 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
             (epochs / 5).max(1)
         ));
     }
-    text.push_str(&format!("\n[eval]\nsplit = \"{split}\"\nmodes = {modes}\nsame_camera_rule = {cameras}\n"));
+    text.push_str(&format!(
+        "\n[eval]\nsplit = \"{split}\"\nmodes = {modes}\nsame_camera_rule = {cameras}\n"
+    ));
     if section.dataset == Layout::Market1501 {
         text.push_str("distractor = \"0000\"\n");
     }

@@ -11,7 +11,10 @@ pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, Data
     if let Some(held_out) = table.items.iter().find(|item| item.split != Split::Train) {
         return Err(DataError::Setting {
             key: "train_fraction",
-            message: format!("the table says the split already: {} is {}", held_out.id, held_out.split),
+            message: format!(
+                "the table says the split already: {} is {}",
+                held_out.id, held_out.split
+            ),
             remedy: "remove the key, or the table's column `split`".into(),
         });
     }
@@ -37,7 +40,9 @@ pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, Data
     {
         let mut order = rows.clone();
         crate::random::stream(options.seed, "table: queries of a class", &[class as u64]).shuffle(&mut order);
-        let queries = options.queries_per_class.map(|queries| queries.min(rows.len() - 1));
+        let queries = options
+            .queries_per_class
+            .map(|queries| queries.min(rows.len() - 1));
         for (place, row) in order.into_iter().enumerate() {
             let item = &mut items[row];
             item.split = Split::Test;
@@ -91,6 +96,9 @@ mod tests {
         let mut said = table();
         said.items[3].split = Split::Test;
         let error = split(said, &options).unwrap_err().to_string();
-        assert!(error.contains("data.train_fraction: the table says the split already: 3 is test"), "{error}");
+        assert!(
+            error.contains("data.train_fraction: the table says the split already: 3 is test"),
+            "{error}"
+        );
     }
 }
