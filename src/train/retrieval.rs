@@ -4,6 +4,7 @@ mod category;
 mod embed;
 mod section;
 
+pub use category::WITHIN;
 pub use embed::embed;
 pub use section::{EvalSection, EvalSplit, Mode};
 

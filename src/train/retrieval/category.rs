@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{Embedded, Measured, Task};
 use crate::device::Device;
-use crate::metrics::{Ranks, Resampling, bootstrap, retrieval_metrics};
+use crate::metrics::{Figures, Ranks, Resampling, bootstrap, retrieval_metrics};
 use crate::search::{self, Embeddings, LabelRelevance, Options, Side, Similarity};
+
+/// The protocol of [`Task::by_category`]'s ranks.
+pub const WITHIN: &str = "instance within categories";
 
 impl Task {
     /// Two protocols: `instance within categories` (the mean over queries) and `instance, mean of categories`, in which each category
@@ -66,9 +69,41 @@ impl Task {
             ranks: ranks.clone(),
         };
         Ok(vec![
-            measured("instance within categories", over_queries),
+            measured(WITHIN, over_queries),
             measured("instance, mean of categories", over_categories),
         ])
+    }
+
+    /// The figures of each category alone, without intervals, by name.
+    pub fn by_category(&self, ranks: &Ranks) -> crate::Result<Vec<(String, usize, Figures)>> {
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (place, &row) in self.queries.iter().enumerate() {
+            if let (Some(name), Some(Some(_))) = (
+                self.table.items[row].category.as_deref(),
+                ranks.queries.get(place),
+            ) {
+                places.entry(name).or_default().push(place);
+            }
+        }
+        let metrics = retrieval_metrics();
+        let resampling = Resampling {
+            resamples: 0,
+            seed: self.seed,
+        };
+        let mut all = Vec::new();
+        for (name, places) in places {
+            let own = Ranks {
+                queries: places.iter().map(|&place| ranks.queries[place].clone()).collect(),
+                skipped: 0,
+            };
+            let identities: Vec<u32> = places
+                .iter()
+                .map(|&place| self.query_side.labels[place])
+                .collect();
+            let figures = bootstrap::figures(&own, &identities, &metrics, &resampling)?;
+            all.push((name.to_string(), places.len(), figures));
+        }
+        Ok(all)
     }
 
     /// The ranks of some queries among some of the gallery.
@@ -195,6 +230,12 @@ mod tests {
             assert!(figure.low <= figure.value && figure.value <= figure.high);
         }
         assert_eq!(measured[1].gallery, 5);
+        let each = task.by_category(&measured[1].ranks).unwrap();
+        let each: Vec<_> = each
+            .iter()
+            .map(|(name, queries, figures)| (name.as_str(), *queries, figures.get("MRR").unwrap().value))
+            .collect();
+        assert_eq!(each, [("bags", 3, 1.0), ("tops", 1, 0.5)]);
         let quick = task.measure(&embedded, &crate::device::cpu(), true).unwrap();
         assert_eq!(quick.len(), 1);
     }
