@@ -63,7 +63,8 @@ pub fn refuse(table: &Table, closed_set: bool) -> Result<(), DataError> {
             column: Some("image".into()),
             value: Some(shorten(&table.image_name(&table.items[row]))),
             message: "is not there".into(),
-            remedy: "fetch the file or remove the row; paths begin in data.root, or in the table's folder"
+            remedy: "fetch the file, remove the row, or leave such rows out with data.missing = \"skip\"; paths begin in data.root, or in \
+                     the table's folder"
                 .into(),
         });
     }
