@@ -242,7 +242,7 @@ fn classes(path: &Path) -> crate::Result<Option<usize>> {
     let classifier = tensors
         .iter()
         .find(|(name, _)| name.ends_with("head.classifier.weight"));
-    Ok(classifier.and_then(|(_, data)| data.shape.first().copied()))
+    Ok(classifier.and_then(|(_, data)| data.shape().first().copied()))
 }
 
 /// Lays a run's figures on its own data, of the same weights, beside those on other data: protocols get the name of their data.

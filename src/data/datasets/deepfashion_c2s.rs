@@ -306,9 +306,9 @@ impl Pictures {
     /// Brings a box to the pixels of the picture; false where the small picture's size had to be guessed.
     fn scale(&self, name: &str, path: &Path, bounds: &mut [f32; 4]) -> bool {
         let Some(small) = &self.small else { return true };
-        let size = |path: &Path| image::image_dimensions(path).ok();
+        let size = |path: &Path| dimensions(BufReader::new(File::open(path).ok()?));
         // A picture that cannot be read is named when it is needed.
-        let Some((width, height)) = size(path) else {
+        let Some([width, height]) = size(path) else {
             return true;
         };
         let (width, height) = (width as f32, height as f32);
