@@ -4,12 +4,14 @@ use super::run::{evaluate, published};
 use super::session::{Plan, for_room};
 use super::{RUNS, Which, look, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import};
+use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
 use crate::papers::Paper;
 use crate::papers::registry::Visitor;
-use crate::recipe::{Origin, Recipe};
+use crate::recipe::{Origin, PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Published};
 use crate::search::{Expansion, Rerank};
+use crate::train::retrieval::EvalSection;
 use crate::train::run_folder::{EVAL, RunFolder, name};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,8 @@ use std::time::SystemTime;
   tailor eval checkpoints/quickstart-20261121-120000
   tailor eval first --weights best --json
   tailor eval first --rerank --qe
-  tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501")]
+  tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501
+  tailor eval deepfashion-l --on fashion-reid-street2shop-l --set data.root=/data/street2shop")]
 pub struct EvalArgs {
     /// A run's folder or name, a recipe's file, or the name of a built-in recipe.
     target: String,
@@ -29,6 +32,10 @@ pub struct EvalArgs {
     /// recipe's own starting weights.
     #[arg(long)]
     weights: Option<String>,
+    /// Measure on the data of another recipe, by its [eval], without adaptation; pictures are prepared as the target's own. `--set
+    /// data.…` and `--set eval.…` then change that recipe.
+    #[arg(long, value_name = "RECIPE")]
+    on: Option<String>,
     /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i].
     #[arg(long, default_value = "auto")]
     device: String,
@@ -110,16 +117,29 @@ pub fn load<M: Module>(model: M, path: &Path) -> crate::Result<M> {
 
 /// Runs the verb.
 pub fn run(args: EvalArgs) -> crate::Result<()> {
-    let target = target(&args.target, args.weights.as_deref(), &args.sets, &args.runs)?;
+    let (of_other, own): (Vec<String>, Vec<String>) = args
+        .sets
+        .iter()
+        .cloned()
+        .partition(|set| args.on.is_some() && (set.starts_with("data.") || set.starts_with("eval.")));
+    let target = target(&args.target, args.weights.as_deref(), &own, &args.runs)?;
+    let other = match &args.on {
+        Some(name) => Some(Elsewhere::read(name, &of_other)?),
+        None => None,
+    };
     let device = device::resolve(args.device.parse::<Choice>()?)?;
     say!("recipe   {} ({})", target.recipe.name, target.recipe.origin);
+    if let Some(other) = &other {
+        say!("on       {} ({})", other.recipe.name, other.recipe.origin);
+    }
     say!("device   {device}");
     let recipe = target.recipe.clone();
     // Settings of the command line may have changed what was measured: only the run's own figures are its eval.json.
     let own = target.weights.as_ref().is_none_or(|(_, which)| which != "file");
-    let folder = match (&args.out, &target.run) {
-        (Some(folder), _) => folder.clone(),
-        (None, Some(run)) if args.sets.is_empty() && own => run.clone(),
+    let folder = match (&args.out, &target.run, &other) {
+        (Some(folder), ..) => folder.clone(),
+        (None, Some(run), Some(other)) if own => run.join(format!("on-{}", other.recipe.name)),
+        (None, Some(run), None) if args.sets.is_empty() && own => run.clone(),
         _ => {
             let name = name::default(&recipe.name, SystemTime::now());
             args.runs.join(format!("eval-{name}"))
@@ -136,6 +156,7 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
         &recipe,
         Eval {
             target,
+            other,
             device: device.device,
             folder: folder.clone(),
             rerank: args.rerank,
@@ -158,8 +179,35 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     super::print(&text)
 }
 
+/// The data of another recipe.
+struct Elsewhere {
+    recipe: Recipe,
+    about: Option<PaperSection>,
+    data: DataSection,
+    eval: EvalSection,
+}
+
+impl Elsewhere {
+    fn read(name: &str, sets: &[String]) -> crate::Result<Self> {
+        let recipe = Recipe::load(name, sets)?;
+        let mut reader = recipe.reader();
+        let about = reader.section("paper");
+        let data: Option<DataSection> = reader.section_required("data");
+        let eval = reader.section("eval");
+        reader.skip_rest();
+        reader.finish()?;
+        Ok(Self {
+            about,
+            data: data.expect("the reader refused nothing"),
+            eval: eval.unwrap_or_default(),
+            recipe,
+        })
+    }
+}
+
 struct Eval {
     target: Target,
+    other: Option<Elsewhere>,
     device: Device,
     folder: PathBuf,
     rerank: Option<Rerank>,
@@ -175,11 +223,22 @@ impl Visitor for Eval {
         plan.eval.rerank = self.rerank.or(plan.eval.rerank);
         plan.eval.query_expansion = self.expansion.or(plan.eval.query_expansion);
         plan.eval.projector = self.projector.unwrap_or(plan.eval.projector);
-        let published = published(&plan.about);
+        let mut published = published(&plan.about);
         if self.target.weights.is_some() {
             plan.paper.forget_published_weights();
         }
-        let session = plan.open()?;
+        let session = match &self.other {
+            None => plan.open()?,
+            Some(other) => {
+                plan.data.dataset = other.data.dataset.clone();
+                plan.eval = other.eval.clone();
+                let classes = match &self.target.weights {
+                    Some((path, _)) => classes(path)?,
+                    None => None,
+                };
+                plan.open_to_evaluate(classes.unwrap_or(2))?
+            }
+        };
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;
         let (model, which, source) = match &self.target.weights {
@@ -200,12 +259,58 @@ impl Visitor for Eval {
                 (model.valid(), "initial".to_string(), PathBuf::from("the recipe"))
             }
         };
-        let evaluation = evaluate(&session, &model, &self.device, &which, &source)?;
+        let mut evaluation = evaluate(&session, &model, &self.device, &which, &source)?;
+        if let Some(other) = &self.other {
+            let report = &mut evaluation.report;
+            report.data = format!("{} (recipe {})", report.data, other.recipe.name);
+            let mut known = other
+                .about
+                .as_ref()
+                .map(super::run::published)
+                .unwrap_or_default();
+            for figure in &mut known {
+                figure.source = format!("{}, trained on it", figure.source);
+            }
+            if let Some(run) = &self.target.run {
+                beside_its_own(report, &mut published, run);
+                known.append(&mut published);
+            }
+            published = known;
+        }
         evaluation.report.write(&self.folder.join(EVAL))?;
         // The record of a run's training belongs to the run's own weights only.
         let run = self.target.run.as_deref().filter(|_| which != "file");
         let page = look::report(&session, &evaluation, &self.device, &self.folder, run);
         look::projector(&session, &evaluation, &self.folder);
         Ok((evaluation.report, published, page))
+    }
+}
+
+/// The classes that a file's classifier was trained for, if it has one.
+fn classes(path: &Path) -> crate::Result<Option<usize>> {
+    let tensors = weights::read(path)?;
+    let classifier = tensors
+        .iter()
+        .find(|(name, _)| name.ends_with("head.classifier.weight"));
+    Ok(classifier.and_then(|(_, data)| data.shape().first().copied()))
+}
+
+/// Lays a run's figures on its own data, of the same weights, beside those on other data: protocols get the name of their data.
+fn beside_its_own(report: &mut EvalReport, published: &mut Vec<Published>, run: &Path) {
+    let own = EvalReport::read(&run.join("eval.json"))
+        .ok()
+        .filter(|own| own.weights_hash == report.weights_hash);
+    let Some(own) = own else {
+        published.clear();
+        return;
+    };
+    let on = |protocol: &str| format!("{protocol} on {}", own.data);
+    for protocol in own.protocols() {
+        let mut protocol = protocol.clone();
+        protocol.protocol = on(&protocol.protocol);
+        report.also.push(protocol);
+    }
+    for figure in published {
+        figure.protocol = on(&figure.protocol);
     }
 }

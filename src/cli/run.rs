@@ -11,7 +11,7 @@ use crate::recipe::{PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Protocol, Published};
 use crate::train::checkpoint::State;
 use crate::train::engine::{End, Engine, Evaluated, Hooks, Settings};
-use crate::train::retrieval::{Embedded, Measured, Mode, Task};
+use crate::train::retrieval::{Embedded, Measured, Mode, Task, WITHIN};
 use crate::train::run_folder::{RunFolder, RunInfo, Status};
 use crate::train::signals::StopFlag;
 use crate::train::sinks::jsonl::Jsonl;
@@ -350,6 +350,22 @@ pub fn evaluate<P: Paper>(
     let embedded = embed_all(session, model, device)?;
     say!("evaluate {}", session.task.plan(&embedded, device)?);
     let mut measured = session.task.measure(&embedded, device, false)?;
+    if let Some(within) = measured.iter().find(|m| m.protocol == WITHIN) {
+        for (name, queries, figures) in session.task.by_category(&within.ranks)? {
+            let figure = |metric: &str| {
+                figures
+                    .get(metric)
+                    .map_or(f64::NAN, |figure| 100.0 * figure.value)
+            };
+            say!(
+                "category {name}: {} queries, recall@1 {:.1}, recall@20 {:.1}, mAP {:.1}",
+                grouped(queries),
+                figure("recall@1"),
+                figure("recall@20"),
+                figure("mAP")
+            );
+        }
+    }
     if plan.eval.pixel_baseline {
         measured.push(session.task.pixel_baseline(plan.train.workers())?);
     }

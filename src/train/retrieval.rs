@@ -1,8 +1,10 @@
 //! Evaluation of a model that embeds pictures: embed queries and gallery, rank exactly, measure.
 
+mod category;
 mod embed;
 mod section;
 
+pub use category::WITHIN;
 pub use embed::embed;
 pub use section::{EvalSection, EvalSplit, Mode};
 
@@ -195,6 +197,9 @@ impl Task {
         }
         if !quick {
             self.neighbours(embedded, device, &mut measured)?;
+        }
+        if self.section.per_category && !quick {
+            measured.extend(self.per_category(embedded, device)?);
         }
         Ok(measured)
     }

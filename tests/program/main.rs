@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod common;
+mod data;
 mod export;
 mod look;
 mod recipes;

@@ -31,6 +31,9 @@ pub struct EvalSection {
     /// Show so many evaluated pictures in TensorBoard's projector; 0 none.
     #[schemars(range(max = 10_000))]
     pub projector: usize,
+    /// Also rank each query among the gallery of its own category alone, where the data has categories: the mean over queries, and the
+    /// mean over categories.
+    pub per_category: bool,
     /// Also rank by 16 × 16 pixels, to say what the model adds to no model.
     pub pixel_baseline: bool,
 }
@@ -48,6 +51,7 @@ impl Default for EvalSection {
             rerank: None,
             query_expansion: None,
             projector: 0,
+            per_category: false,
             pixel_baseline: false,
         }
     }
