@@ -1,5 +1,12 @@
 //! Weights and embeddings in the formats that serving stacks read.
 
+pub mod compare;
+pub mod dtype;
 pub mod embeddings;
+pub mod hub;
+pub mod onnx;
 
+pub use dtype::RangeError;
 pub use embeddings::EmbeddingsError;
+pub use hub::HubError;
+pub use onnx::OnnxError;

@@ -6,3 +6,4 @@ mod common;
 mod export;
 mod recipes;
 mod resume;
+mod sweep;
