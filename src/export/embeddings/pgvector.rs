@@ -78,10 +78,10 @@ pub fn write_pgvector(
 /// The statement that makes the index, or a comment where pgvector has none for that many dimensions.
 fn index(table: &str, dimensions: usize) -> String {
     match dimensions {
-        0..=INDEXED => {
+        n if n <= INDEXED => {
             format!("CREATE INDEX ON {table} USING hnsw (embedding vector_cosine_ops);\n")
         }
-        INDEXED..=INDEXED_HALF => format!(
+        n if n <= INDEXED_HALF => format!(
             "-- Above {INDEXED} dimensions pgvector indexes half precision; search with the same cast:\n-- SELECT id FROM {table} \
              ORDER BY embedding::halfvec({dimensions}) <=> $1::halfvec({dimensions}) LIMIT 10;\nCREATE INDEX ON {table} USING hnsw \
              ((embedding::halfvec({dimensions})) halfvec_cosine_ops);\n"
