@@ -3,7 +3,7 @@
 use super::run::{evaluate, published};
 use super::session::{Plan, for_room};
 use super::{RUNS, Which, look, run_of, say, weights_of};
-use crate::backbones::weights::{self, Import};
+use crate::backbones::weights::{self, Import, Tensors};
 use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
 use crate::papers::Paper;
@@ -106,12 +106,16 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
 
 /// A trained model in evaluation mode: all of its weights come from the file.
 pub fn load<M: Module>(model: M, path: &Path) -> crate::Result<M> {
-    let tensors = weights::read(path)?;
+    apply(model, &weights::read(path)?, path)
+}
+
+/// As [`load`], with the weights that were read from the file.
+pub fn apply<M: Module>(model: M, tensors: &Tensors, path: &Path) -> crate::Result<M> {
     let import = Import {
         source: path.display().to_string(),
         ..Import::default()
     };
-    let (model, _) = weights::apply(model, &tensors, &import)?;
+    let (model, _) = weights::apply(model, tensors, &import)?;
     Ok(model.valid())
 }
 

@@ -13,6 +13,7 @@ mod run;
 pub mod runs;
 pub mod search;
 mod session;
+pub mod sweep;
 pub mod train;
 
 use crate::train::checkpoint::read_state;
@@ -57,6 +58,8 @@ pub struct Cli {
 enum Verb {
     /// Train a recipe, evaluate it, and say where to look
     Train(train::TrainArgs),
+    /// Train a recipe at every point of a grid, and table the figures
+    Sweep(sweep::SweepArgs),
     /// Evaluate a run, or a recipe with given weights
     Eval(eval::EvalArgs),
     /// Write weights or embeddings for other programs
@@ -100,6 +103,27 @@ pub enum CliError {
     #[error("{0} is a recipe without trained weights")]
     #[diagnostic(help("name a run (`tailor runs` lists them), or a file of weights with --weights FILE"))]
     Untrained(String),
+    /// An option that says nothing about this format.
+    #[error("{option} means nothing for --format {format}")]
+    #[diagnostic(help("it is for {formats}: leave it out, or choose another format"))]
+    Useless {
+        /// The option.
+        option: &'static str,
+        /// The format.
+        format: String,
+        /// What it is for.
+        formats: &'static str,
+    },
+    /// Two files of one name.
+    #[error("{} would be written over by the file that belongs beside it", .0.display())]
+    #[diagnostic(help(
+        "give --out the ending of its format, such as .onnx, .safetensors, .npy, .fvecs or .jsonl"
+    ))]
+    Beside(PathBuf),
+    /// A recipe where trained weights are needed.
+    #[error("{0} is a recipe, not a run: it has no trained weights")]
+    #[diagnostic(help("name a run (`tailor runs` lists them), or a file of weights with --weights FILE"))]
+    NoWeights(String),
 }
 
 /// Runs the program.
@@ -107,6 +131,7 @@ pub fn run(cli: Cli) -> crate::Result<()> {
     crate::train::signals::limits_are_errors();
     match cli.verb {
         Verb::Train(args) => train::run(args),
+        Verb::Sweep(args) => sweep::run(args),
         Verb::Eval(args) => eval::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Embed(args) => embed::run(args),

@@ -133,6 +133,11 @@ impl BatchNorm {
         }
     }
 
+    /// What is added to the variance before its root.
+    pub fn eps(&self) -> f64 {
+        self.eps
+    }
+
     fn bias(&self) -> Tensor<1> {
         // Detached as well as marked: an `unfreeze()` of the whole model must not thaw a bias that the method fixes.
         if self.frozen_bias {

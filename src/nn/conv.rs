@@ -83,4 +83,14 @@ impl Conv2d {
             ),
         }
     }
+
+    /// Steps down and right.
+    pub fn stride(&self) -> [usize; 2] {
+        self.stride
+    }
+
+    /// Rows of zeros above and below, columns of zeros left and right.
+    pub fn padding(&self) -> [usize; 2] {
+        self.padding
+    }
 }

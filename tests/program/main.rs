@@ -8,3 +8,4 @@ mod export;
 mod look;
 mod recipes;
 mod resume;
+mod sweep;
