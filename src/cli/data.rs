@@ -1,5 +1,7 @@
 //! `tailor data`: what a data set holds, and what is wrong with it.
 
+mod wardrobe;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -21,6 +23,8 @@ pub struct DataArgs {
 pub enum DataVerb {
     /// Look at every image and at the splits; say what is wrong, all at once.
     Check(CheckArgs),
+    /// Draw our own garments into files for use elsewhere, or onto a contact sheet.
+    Wardrobe(wardrobe::WardrobeArgs),
 }
 
 /// `tailor data check`
@@ -78,6 +82,7 @@ pub fn run(
 ) -> crate::Result<()> {
     match &args.verb {
         DataVerb::Check(args) => run_check(args, recipe),
+        DataVerb::Wardrobe(args) => wardrobe::run(args),
     }
 }
 

@@ -98,6 +98,7 @@ fn distinct_images(table: &Table) -> Vec<Image<'_>> {
     enum Key<'a> {
         File(&'a std::path::Path),
         Memory(*const u8, usize),
+        Drawn(&'a crate::data::drawn::Drawn),
     }
     let mut index: HashMap<Key, usize> = HashMap::new();
     let mut images: Vec<Image> = Vec::new();
@@ -105,6 +106,7 @@ fn distinct_images(table: &Table) -> Vec<Image<'_>> {
         let key = match &item.image {
             ImageRef::File(path) => Key::File(path),
             ImageRef::Memory { bytes, .. } => Key::Memory(bytes.as_ptr(), bytes.len()),
+            ImageRef::Drawn(drawn) => Key::Drawn(drawn),
         };
         let at = *index.entry(key).or_insert_with(|| {
             images.push(Image {

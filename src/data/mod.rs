@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod datasets;
+pub mod drawn;
 pub mod error;
 pub mod feed;
 pub mod image;
@@ -17,6 +18,7 @@ pub mod section;
 pub mod source;
 pub mod table;
 pub mod transform;
+pub mod wardrobe;
 
 pub use datasets::{DatasetSection, Layout, open};
 pub use error::{DataError, Problem, Problems};

@@ -13,6 +13,8 @@ pub const ALL: &[(&str, &str)] = recipes![
     "ctl-market1501",
     "fashion-reid-market1501",
     "quickstart",
+    "wardrobe-street2shop",
+    "wardrobe-street2shop-triplet",
 ];
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::FolderOptions;
+use super::{FolderOptions, WardrobeOptions};
 use crate::data::error::DataError;
 use crate::data::native::ReadOptions;
 use crate::data::table::{Split, Table};
@@ -25,6 +25,8 @@ pub enum Layout {
     /// DukeMTMC-reID as published, under `root`.
     #[serde(rename = "dukemtmc-reid")]
     DukeMtmcReid,
+    /// Our own garments, drawn as they are asked for: `wardrobe`.
+    Wardrobe,
 }
 
 /// Which data set, where it is, and how it is divided where it does not say so itself.
@@ -39,7 +41,7 @@ pub struct DatasetSection {
     /// The table's file, for `dataset = "table"`. `${NAME}` is an environment variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// For a folder of classes: the share of the classes to train on. Default 0.5; the others are tested on.
+    /// For a folder of classes, and for the wardrobe: the share of the classes to train on. Default 0.5; the others are tested on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_fraction: Option<f64>,
     /// For a folder: how many images of each held-out class are queries, the others being the gallery. By default every
@@ -58,11 +60,14 @@ pub struct DatasetSection {
     /// Whether image paths of a table may leave its root by `..`.
     #[serde(default)]
     pub allow_outside: bool,
+    /// For the wardrobe: how many products, and what of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wardrobe: Option<WardrobeOptions>,
 }
 
 impl DatasetSection {
     /// Every key of this section: the others of `[data]` belong to transforms, sampler and loader.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 10] = [
         "dataset",
         "root",
         "table",
@@ -72,6 +77,7 @@ impl DatasetSection {
         "limit_classes",
         "closed_set",
         "allow_outside",
+        "wardrobe",
     ];
 
     /// A section that says the data set and nothing else.
@@ -86,6 +92,7 @@ impl DatasetSection {
             limit_classes: None,
             closed_set: false,
             allow_outside: false,
+            wardrobe: None,
         }
     }
 
@@ -109,7 +116,7 @@ impl DatasetSection {
             }),
         };
         match self.dataset {
-            Layout::Furniture => unused("root", self.root.is_some(), "data sets in files")?,
+            Layout::Furniture | Layout::Wardrobe => unused("root", self.root.is_some(), "data sets in files")?,
             Layout::Table => needs("table", self.table.is_some(), "catalogue.csv")?,
             Layout::Folder => needs("root", self.root.is_some(), "images")?,
             Layout::Market1501 => needs("root", self.root.is_some(), "${TAILOR_DATA}/market1501")?,
@@ -121,9 +128,13 @@ impl DatasetSection {
         }
         if self.dataset != Layout::Folder {
             let of = "dataset = \"folder\"; this one says its split itself";
-            unused("train_fraction", self.train_fraction.is_some(), of)?;
+            let drawn = self.dataset == Layout::Wardrobe;
+            unused("train_fraction", self.train_fraction.is_some() && !drawn, of)?;
             unused("queries_per_class", self.queries_per_class.is_some(), of)?;
             unused("split_seed", self.split_seed.is_some(), of)?;
+        }
+        if self.dataset != Layout::Wardrobe {
+            unused("wardrobe", self.wardrobe.is_some(), "dataset = \"wardrobe\"")?;
         }
         if self.limit_classes == Some(0) {
             return Err(DataError::Setting {
@@ -143,6 +154,7 @@ impl DatasetSection {
             Layout::Table => "table",
             Layout::Market1501 => "market1501",
             Layout::DukeMtmcReid => "dukemtmc-reid",
+            Layout::Wardrobe => "wardrobe",
         }
     }
 }
@@ -177,6 +189,10 @@ pub fn open(section: &DatasetSection) -> Result<Table, DataError> {
         }
         Layout::Market1501 => super::market1501(&needed(root))?,
         Layout::DukeMtmcReid => super::dukemtmc_reid(&needed(root))?,
+        Layout::Wardrobe => {
+            let options = section.wardrobe.clone().unwrap_or_default();
+            super::wardrobe(&options, section.train_fraction)?
+        }
     };
     if let Some(count) = section.limit_classes {
         table = limit(&table, count);
