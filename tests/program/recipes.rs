@@ -236,3 +236,26 @@ fn the_quick_start_learns_to_find_products_it_has_never_seen() {
         "{ours} against {pixels} of pixels: {report}"
     );
 }
+
+/// Street to studio among garments that are drawn while it trains: small pictures, a narrow network, a few steps.
+#[test]
+fn the_wardrobe_is_learned_from_drawings() {
+    let place = Place::new();
+    let sets = [
+        "data.wardrobe={ products = 320, studio = 2, street = 3, size = 64, siblings = 1 }",
+        "data.train_transform=[{ op = \"resize\", height = 40, width = 40 }, { op = \"flip\", p = 0.5 }, { op = \"normalize\" }]",
+        "data.eval_transform=[{ op = \"resize\", height = 40, width = 40 }, { op = \"normalize\" }]",
+        "model.trunk={ depth = 18, last_stride = 1, width = 12 }",
+        "train.epochs=8",
+        "eval.resamples=100",
+    ];
+    let mut args = vec!["train", "wardrobe-street2shop", "--device", "cpu", "--run", "a", "--json"];
+    args.extend(sets.iter().flat_map(|set| ["--set", *set]));
+    let report = place.json(&args);
+    let value = report["metrics"]["recall@1"]["value"].as_f64().unwrap();
+    let also = report["also"].as_array().unwrap();
+    let pixels = also.iter().find(|p| p["protocol"] == "pixels").unwrap();
+    let pixels = pixels["metrics"]["recall@1"]["value"].as_f64().unwrap();
+    println!("recall@1 {value:.3}, of pixels {pixels:.3}");
+    assert!(value > pixels + 0.1, "{value} against {pixels} of pixels: {report}");
+}

@@ -117,7 +117,14 @@ pub(super) fn outfit(category: Category, s: &mut Stream) -> (Vec<Category>, Vec<
         TShirt | Shirt | Blouse | Sweater | Hoodie => (vec![shoes, legs], vec![]),
         Jacket | Coat => (vec![shoes, legs, one(s, &[TShirt, Shirt, Blouse])], vec![]),
         Dress => (vec![shoes], if s.chance(0.2) { vec![Bag] } else { vec![] }),
-        Skirt | Trousers | Jeans | Shorts => (vec![shoes], vec![one(s, &[TShirt, Shirt, Blouse, Sweater, Jacket])]),
+        Skirt | Trousers | Jeans | Shorts => {
+            let top = one(s, &[TShirt, Shirt, Blouse, Sweater, Jacket]);
+            // Tucked in, more often than not.
+            match s.chance(0.65) {
+                true => (vec![shoes, top], vec![]),
+                false => (vec![shoes], vec![top]),
+            }
+        }
         Shoes | Boots => (vec![one(s, &[Jeans, Trousers, Skirt, Shorts]), top], vec![]),
         Bag | Scarf => (vec![shoes, legs, one(s, &[TShirt, Shirt, Sweater, Jacket, Coat])], vec![]),
         Hat => (vec![legs, one(s, &[TShirt, Shirt, Hoodie, Jacket])], if s.chance(0.2) { vec![Scarf] } else { vec![] }),

@@ -14,7 +14,9 @@ pub(super) struct Cloth {
     tile: Option<Pixmap>,
     /// Body units per pixel of the tile, across and down.
     step: (f32, f32),
-    main: [u8; 3],
+    pub main: [u8; 3],
+    pub second: [u8; 3],
+    pub accent: [u8; 3],
 }
 
 pub(super) fn solid(rgb: [u8; 3], alpha: f32) -> Paint<'static> {
@@ -224,12 +226,30 @@ impl Cloth {
             }
         };
         match loom {
-            None => Self { tile: None, step: (1.0, 1.0), main },
+            None => Self {
+                main,
+                second,
+                accent,
+                ..Self::none()
+            },
             Some(loom) => Self {
                 step: (width / loom.scale.0, height / loom.scale.1),
                 tile: Some(loom.tile),
                 main,
+                second,
+                accent,
             },
+        }
+    }
+
+    /// No cloth at all: for what is inked in colours of its own.
+    pub fn none() -> Self {
+        Self {
+            tile: None,
+            step: (1.0, 1.0),
+            main: [128; 3],
+            second: [128; 3],
+            accent: [128; 3],
         }
     }
 

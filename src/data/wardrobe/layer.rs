@@ -41,13 +41,13 @@ pub(super) fn area(marks: &Marks, place: Transform, side: usize) -> Option<[usiz
 }
 
 /// Inks marks into a square picture.
-pub(super) fn ink(pixels: &mut Pixmap, marks: &Marks, product: &Product, cloth: &Cloth, place: Transform) {
+pub(super) fn ink(pixels: &mut Pixmap, marks: &Marks, cloth: &Cloth, place: Transform) {
     for mark in &marks.0 {
         let mut paint = match mark.ink {
             Ink::Cloth(angle) => cloth.paint(angle),
-            Ink::Main(factor) => solid(scaled(product.colour.rgb, factor), 1.0),
-            Ink::Second(factor) => solid(scaled(product.second.rgb, factor), 1.0),
-            Ink::Accent(factor) => solid(scaled(product.accent.rgb, factor), 1.0),
+            Ink::Main(factor) => solid(scaled(cloth.main, factor), 1.0),
+            Ink::Second(factor) => solid(scaled(cloth.second, factor), 1.0),
+            Ink::Accent(factor) => solid(scaled(cloth.accent, factor), 1.0),
             Ink::Rgb(rgb) => solid(rgb, 1.0),
             Ink::Dark(strength) => solid([12, 10, 16], strength),
             Ink::Light(strength) => solid([255, 252, 246], strength),
@@ -70,9 +70,9 @@ pub(super) fn ink(pixels: &mut Pixmap, marks: &Marks, product: &Product, cloth: 
 }
 
 impl Layer {
-    /// Draws a garment into a square of `side` pixels; nothing if it lies outside.
+    /// Draws a garment (or what has no cloth) into a square of `side` pixels; nothing if it lies outside.
     pub fn draw(
-        product: &Product,
+        product: Option<&Product>,
         marks: &Marks,
         place: Transform,
         side: usize,
@@ -82,7 +82,8 @@ impl Layer {
         let area = area(marks, place, side)?;
         let ppu = (place.sx * place.sy - place.kx * place.ky).abs().sqrt();
         let mut pixels = Pixmap::new(side as u32, side as u32)?;
-        ink(&mut pixels, marks, product, &Cloth::new(product, ppu), place);
+        let cloth = product.map_or_else(Cloth::none, |product| Cloth::new(product, ppu));
+        ink(&mut pixels, marks, &cloth, place);
         let mut layer = Self {
             pixels,
             soft: Vec::new(),
@@ -99,12 +100,15 @@ impl Layer {
         let side = self.pixels.width() as usize;
         let mut plane: Vec<u8> = self.pixels.data().chunks_exact(4).map(|p| p[3]).collect();
         let mut line = vec![0u8; side];
+        let [left, top, right, bottom] = self.area;
+        let (left, top) = (left.saturating_sub(2 * radius), top.saturating_sub(2 * radius));
+        let (right, bottom) = ((right + 2 * radius).min(side), (bottom + 2 * radius).min(side));
         for _ in 0..2 {
-            for y in 0..side {
-                box_blur(&mut plane[y * side..], 1, side, radius, &mut line);
+            for y in top..bottom {
+                box_blur(&mut plane[y * side + left..], 1, right - left, radius, &mut line);
             }
-            for x in 0..side {
-                box_blur(&mut plane[x..], side, side, radius, &mut line);
+            for x in left..right {
+                box_blur(&mut plane[top * side + x..], side, bottom - top, radius, &mut line);
             }
         }
         plane

@@ -194,7 +194,7 @@ fn shop(c: &mut Canvas, s: &mut Stream) {
         let squeeze = s.between(0.45, 0.9) as f32;
         let place = Transform::from_row(scale * squeeze, 0.0, 0.0, scale, x * c.side, (y + 0.05) * c.side);
         if layer::area(&marks, place, c.side as usize).is_some() {
-            layer::ink(c.pixels, &marks, &product, &Cloth::new(&product, scale), place);
+            layer::ink(c.pixels, &marks, &Cloth::new(&product, scale), place);
         }
     }
 }

@@ -113,18 +113,16 @@ fn every_category_and_every_word_comes_up() {
             assert!(count > 0, "no product's {name} is {word}");
         }
     };
-    let words = |all: &[&'static str]| all.to_vec();
-    let of = |names: Vec<&'static str>| names;
-    count("category", of(Category::ALL.iter().map(|v| v.name()).collect()), &|p| Some(p.category.name()));
-    count("pattern", of(Pattern::ALL.iter().map(|v| v.name()).collect()), &|p| Some(p.pattern.name()));
-    count("sleeve", of(Sleeve::ALL.iter().map(|v| v.name()).collect()), &|p| p.sleeve.map(Sleeve::name));
-    count("neck", of(Neck::ALL.iter().map(|v| v.name()).collect()), &|p| p.neck.map(Neck::name));
-    count("length", of(Length::ALL.iter().map(|v| v.name()).collect()), &|p| p.length.map(Length::name));
-    count("fit", of(Fit::ALL.iter().map(|v| v.name()).collect()), &|p| p.fit.map(Fit::name));
-    count("closure", of(Closure::ALL.iter().map(|v| v.name()).collect()), &|p| p.closure.map(Closure::name));
-    count("pockets", of(Pockets::ALL.iter().map(|v| v.name()).collect()), &|p| p.pockets.map(Pockets::name));
-    count("trim", of(Trim::ALL.iter().map(|v| v.name()).collect()), &|p| p.trim.map(Trim::name));
-    count("colour", words(&["navy", "mint", "white", "dark blue"]), &|p| {
+    count("category", Category::ALL.iter().map(|v| v.name()).collect(), &|p| Some(p.category.name()));
+    count("pattern", Pattern::ALL.iter().map(|v| v.name()).collect(), &|p| Some(p.pattern.name()));
+    count("sleeve", Sleeve::ALL.iter().map(|v| v.name()).collect(), &|p| p.sleeve.map(Sleeve::name));
+    count("neck", Neck::ALL.iter().map(|v| v.name()).collect(), &|p| p.neck.map(Neck::name));
+    count("length", Length::ALL.iter().map(|v| v.name()).collect(), &|p| p.length.map(Length::name));
+    count("fit", Fit::ALL.iter().map(|v| v.name()).collect(), &|p| p.fit.map(Fit::name));
+    count("closure", Closure::ALL.iter().map(|v| v.name()).collect(), &|p| p.closure.map(Closure::name));
+    count("pockets", Pockets::ALL.iter().map(|v| v.name()).collect(), &|p| p.pockets.map(Pockets::name));
+    count("trim", Trim::ALL.iter().map(|v| v.name()).collect(), &|p| p.trim.map(Trim::name));
+    count("colour", vec!["navy", "mint", "white", "dark blue"], &|p| {
         ["navy", "mint", "white", "dark blue"].into_iter().find(|&name| name == p.colour.name)
     });
 }

@@ -6,7 +6,7 @@ use super::body::{self, Person};
 use super::choose;
 use super::layer::{Layer, Light, compose};
 use super::lens::{Film, Lens};
-use super::product::{Category, Product};
+use super::product::{Category, Cut, Product};
 use super::shape::{self, Marks, Pose};
 use super::street;
 use crate::data::image::Picture;
@@ -54,7 +54,9 @@ impl View {
         let two_sided = !matches!(product.category, Category::Hat | Category::Scarf | Category::Bag);
         // A shop shows the front first and the back second.
         let turned = draw(0.0, 1.0) < 0.15;
-        let back = two_sided && if street { turned } else { number == 1 };
+        // Who carries a bag on the back turns it to the camera.
+        let backpack = product.cut == Cut::Backpack && street;
+        let back = backpack || two_sided && if street { turned } else { number == 1 };
         let pose = match street {
             true => Pose {
                 arms: [draw(0.08, 0.5), draw(0.08, 0.5)],
@@ -104,7 +106,7 @@ impl View {
             size,
             margin,
             tilt: (draw(-0.2, 0.2) * strength, draw(-0.2, 0.2) * strength),
-            waves: std::array::from_fn(|_| (draw(0.0, 0.012) * strength, draw(4.0, 11.0), draw(0.0, 6.28))),
+            waves: std::array::from_fn(|_| (draw(0.0, 0.012) * strength, draw(4.0, 11.0), draw(0.0, 6.2))),
         };
         Self {
             domain,
@@ -164,7 +166,7 @@ impl View {
             relief: s.between(0.35, 0.6) as f32,
             folds: s.between(0.25, 0.5) as f32,
         };
-        if let Some(layer) = Layer::draw(product, &self.marks, self.place, self.lens.scene(), &light, s) {
+        if let Some(layer) = Layer::draw(Some(product), &self.marks, self.place, self.lens.scene(), &light, s) {
             let drop = (self.lens.size as f32 * 0.02) as i32;
             compose(scene, &layer, 0.28, (-(drop as f32 * side) as i32, drop));
         }
@@ -190,22 +192,22 @@ impl View {
         };
         let drop = (self.lens.size as f32 * 0.015) as i32;
         let shadow = s.between(0.15, 0.4) as f32;
-        let lay = |scene: &mut Pixmap, product: &Product, marks: &Marks, s: &mut Stream| {
+        let lay = |scene: &mut Pixmap, product: Option<&Product>, marks: &Marks, s: &mut Stream| {
             if let Some(layer) = Layer::draw(product, marks, self.place, side, &light, s) {
                 compose(scene, &layer, shadow, (-(drop as f32 * light.from.0) as i32, drop));
             }
         };
         let (beneath, besides) = body::outfit(product.category, s);
         let person = Person::new(s);
-        lay(scene, product, &person.body(&self.pose), s);
+        lay(scene, None, &person.body(&self.pose), s);
         for category in beneath {
             let extra = choose::extra(category, s);
-            lay(scene, &extra, &shape::marks(&extra, &self.pose), s);
+            lay(scene, Some(&extra), &shape::marks(&extra, &self.pose), s);
         }
-        lay(scene, product, &self.marks, s);
+        lay(scene, Some(product), &self.marks, s);
         for category in besides {
             let extra = choose::extra(category, s);
-            lay(scene, &extra, &shape::marks(&extra, &self.pose), s);
+            lay(scene, Some(&extra), &shape::marks(&extra, &self.pose), s);
         }
         if s.chance(0.4) {
             let size = side as f32;

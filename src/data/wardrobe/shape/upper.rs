@@ -123,7 +123,7 @@ impl Torso {
         segs.push(C((s.0 - 0.03, s.1 + 0.12), (a.0 - 0.05, a.1 - 0.08), a));
         if h.1 > w.1 + 0.05 {
             segs.push(C((a.0 - 0.005, a.1 + 0.15), (w.0, w.1 - 0.15), w));
-            let full = match p.cut {
+            let full: f32 = match p.cut {
                 Cut::Flared | Cut::Pleated | Cut::Peplum => 0.35,
                 Cut::Pencil => 1.4,
                 _ => 0.6,
