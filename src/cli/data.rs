@@ -3,6 +3,8 @@
 mod convert;
 mod init;
 
+mod wardrobe;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -28,6 +30,8 @@ pub enum DataVerb {
     Convert(convert::ConvertArgs),
     /// Look at a folder or a table and write a first recipe for it.
     Init(init::InitArgs),
+    /// Draw our own garments into files for use elsewhere, or onto a contact sheet.
+    Wardrobe(wardrobe::WardrobeArgs),
 }
 
 /// `tailor data check`
@@ -116,6 +120,7 @@ pub fn run(
         DataVerb::Check(args) => run_check(args, recipe),
         DataVerb::Convert(args) => convert::run(args),
         DataVerb::Init(args) => init::run(args),
+        DataVerb::Wardrobe(args) => wardrobe::run(args),
     }
 }
 

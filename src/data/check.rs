@@ -100,6 +100,7 @@ fn distinct_images(table: &Table) -> Vec<Image<'_>> {
         File(&'a std::path::Path),
         Memory(*const u8, usize),
         Slice(&'a std::path::Path, u64),
+        Drawn(&'a crate::data::drawn::Drawn),
     }
     let mut index: HashMap<Key, usize> = HashMap::new();
     let mut images: Vec<Image> = Vec::new();
@@ -108,6 +109,7 @@ fn distinct_images(table: &Table) -> Vec<Image<'_>> {
             ImageRef::File(path) => Key::File(path),
             ImageRef::Memory { bytes, .. } => Key::Memory(bytes.as_ptr(), bytes.len()),
             ImageRef::Slice { archive, offset, .. } => Key::Slice(archive, *offset),
+            ImageRef::Drawn(drawn) => Key::Drawn(drawn),
         };
         let at = *index.entry(key).or_insert_with(|| {
             images.push(Image {

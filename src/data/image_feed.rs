@@ -1,5 +1,6 @@
 //! Labelled pictures of a table's training split as a [`Feed`].
 
+use super::drawn::Drawn;
 use super::feed::{Feed, FeedError, Job, Preview};
 use super::image::DecodeOptions;
 use super::sampler::{BatchJob, Cursor, EpochPlan, SamplerSection};
@@ -52,6 +53,14 @@ impl Images for Rows {
             name: item.image.name(),
             crop: item.bbox,
         })
+    }
+
+    fn drawn(&self, row: usize) -> Option<(&Drawn, Option<[f32; 4]>)> {
+        let item = &self.table.items[self.rows[row]];
+        match &item.image {
+            ImageRef::Drawn(drawn) => Some((drawn, item.bbox)),
+            _ => None,
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod convert;
 pub mod datasets;
+pub mod drawn;
 pub mod error;
 pub mod feed;
 pub mod image;
@@ -19,6 +20,7 @@ pub mod shards;
 pub mod source;
 pub mod table;
 pub mod transform;
+pub mod wardrobe;
 
 pub use datasets::{DatasetSection, Layout, open};
 pub use error::{DataError, Problem, Problems};

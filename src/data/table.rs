@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::drawn::Drawn;
 use crate::files::FileError;
 
 /// What a row is used for.
@@ -63,6 +64,8 @@ pub enum ImageRef {
         /// The archive's file name and the path inside.
         name: String,
     },
+    /// Nowhere: it is drawn when it is asked for.
+    Drawn(Drawn),
 }
 
 impl ImageRef {
@@ -71,10 +74,11 @@ impl ImageRef {
         match self {
             ImageRef::File(path) => path.to_string_lossy(),
             ImageRef::Memory { name, .. } | ImageRef::Slice { name, .. } => Cow::Borrowed(name),
+            ImageRef::Drawn(drawn) => Cow::Borrowed(drawn.name()),
         }
     }
 
-    /// The encoded bytes.
+    /// The encoded bytes; of a drawing, those of a PNG.
     pub fn read(&self) -> Result<Bytes, FileError> {
         match self {
             ImageRef::File(path) => crate::files::read_bytes(path).map(Bytes::from),
@@ -85,6 +89,7 @@ impl ImageRef {
                 length,
                 ..
             } => crate::files::read_part(archive, *offset, *length).map(Bytes::from),
+            ImageRef::Drawn(drawn) => drawn.png(),
         }
     }
 }
@@ -124,7 +129,7 @@ pub struct Table {
     /// The rows. Their order is part of the data: samplers and figures refer to rows by number.
     pub items: Vec<Item>,
     /// BLAKE3 in hex of all rows: ids, labels, flags, boxes, text, image paths below the root and the sizes of the files
-    /// (for images in memory: their content). It does not depend on where the root is.
+    /// (for images in memory: their content; for drawings: what they are drawn from). It does not depend on where the root is.
     pub fingerprint: String,
     /// What a reader left out or decided, in sentences for people.
     pub notes: Vec<String>,
@@ -321,6 +326,12 @@ fn fingerprint(table: &Table) -> String {
             }
             ImageRef::Slice { length, .. } => {
                 hash.update(&length.to_le_bytes());
+            }
+            // What it would be drawn as: drawing every picture of a large catalogue to hash it would take longer than training.
+            ImageRef::Drawn(drawn) => {
+                let (identity, number) = drawn.identity();
+                text(&mut hash, Some(&identity));
+                hash.update(&number.to_le_bytes());
             }
         }
     }

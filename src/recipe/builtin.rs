@@ -20,6 +20,8 @@ pub const ALL: &[(&str, &str)] = recipes![
     "fashion-reid-street2shop-s",
     "quickstart",
     "sop",
+    "wardrobe-street2shop",
+    "wardrobe-street2shop-triplet",
 ];
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::common::{Place, jpeg};
 use serde_json::Value;
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "quickstart",
     "ctl-market1501",
     "ctl-dukemtmc",
@@ -15,6 +15,8 @@ const NAMES: [&str; 11] = [
     "fashion-reid-street2shop-s",
     "fashion-reid-street2shop-l",
     "sop",
+    "wardrobe-street2shop",
+    "wardrobe-street2shop-triplet",
 ];
 
 /// Small enough for a test; what is left is the recipe's own.
@@ -196,7 +198,7 @@ fn every_recipe_takes_a_step_on_data_of_its_layout() {
     let place = Place::new();
     for name in NAMES {
         let root = match name {
-            "quickstart" => None,
+            "quickstart" | "wardrobe-street2shop" | "wardrobe-street2shop-triplet" => None,
             "ctl-dukemtmc" => Some(pedestrians(&place, false)),
             "sop" => Some(online_products(&place)),
             name if name.contains("deepfashion") => Some(deepfashion(&place)),
@@ -210,14 +212,15 @@ fn every_recipe_takes_a_step_on_data_of_its_layout() {
         let facts = place.json(&args);
         let losses = facts["losses"].as_object().unwrap();
         let terms: &[&str] = match name {
-            "quickstart" => &["id", "triplet", "centroid"],
+            "quickstart" | "wardrobe-street2shop" => &["id", "triplet", "centroid"],
+            "wardrobe-street2shop-triplet" => &["triplet"],
             name if name.starts_with("fashion-reid") => &["id", "triplet", "center"],
             _ => &["id", "triplet", "center", "centroid"],
         };
         for term in terms {
             assert!(losses[*term].as_f64().unwrap().is_finite(), "{name}: {facts}");
         }
-        if name != "quickstart" {
+        if name != "quickstart" && !name.starts_with("wardrobe") {
             assert_eq!(facts["classes"], 4, "{name}");
             // torchvision's ResNet-50 without its classifier has 23,508,032 parameters; neck, classifier and centres are ours.
             let head = 2 * 2048 + 4 * 2048 + 4 * 2048;
@@ -342,5 +345,39 @@ fn the_quick_start_learns_to_find_products_it_has_never_seen() {
     assert!(
         value > pixels + 0.1,
         "{ours} against {pixels} of pixels: {report}"
+    );
+}
+
+/// Street to studio among garments that are drawn while it trains: small pictures, a narrow network, a few steps.
+#[test]
+fn the_wardrobe_is_learned_from_drawings() {
+    let place = Place::new();
+    let sets = [
+        "data.wardrobe={ products = 320, studio = 2, street = 3, size = 64, siblings = 1 }",
+        "data.train_transform=[{ op = \"resize\", height = 40, width = 40 }, { op = \"flip\", p = 0.5 }, { op = \"normalize\" }]",
+        "data.eval_transform=[{ op = \"resize\", height = 40, width = 40 }, { op = \"normalize\" }]",
+        "model.trunk={ depth = 18, last_stride = 1, width = 12 }",
+        "train.epochs=8",
+        "eval.resamples=100",
+    ];
+    let mut args = vec![
+        "train",
+        "wardrobe-street2shop",
+        "--device",
+        "cpu",
+        "--run",
+        "a",
+        "--json",
+    ];
+    args.extend(sets.iter().flat_map(|set| ["--set", *set]));
+    let report = place.json(&args);
+    let value = report["metrics"]["recall@1"]["value"].as_f64().unwrap();
+    let also = report["also"].as_array().unwrap();
+    let pixels = also.iter().find(|p| p["protocol"] == "pixels").unwrap();
+    let pixels = pixels["metrics"]["recall@1"]["value"].as_f64().unwrap();
+    println!("recall@1 {value:.3}, of pixels {pixels:.3}");
+    assert!(
+        value > pixels + 0.1,
+        "{value} against {pixels} of pixels: {report}"
     );
 }

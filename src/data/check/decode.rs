@@ -114,6 +114,7 @@ fn load(source: &ImageRef, limit: u64) -> Result<Bytes, (Kind, String)> {
                 .map_err(|error| (Kind::Missing, error.to_string()))?
                 .into()
         }
+        ImageRef::Drawn(drawn) => drawn.png().map_err(|error| (Kind::Broken, error.to_string()))?,
         ImageRef::File(path) => {
             let missing = |error: std::io::Error| match error.kind() {
                 std::io::ErrorKind::NotFound => (Kind::Missing, String::new()),

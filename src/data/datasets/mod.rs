@@ -13,6 +13,7 @@ pub mod pictures;
 mod section;
 mod sop;
 mod street2shop;
+mod wardrobe;
 
 pub use deepfashion_c2s::{ConsumerToShopOptions, Val, read as deepfashion_c2s};
 pub use deepfashion_inshop::read as deepfashion_inshop;
@@ -23,6 +24,7 @@ pub use market1501::read as market1501;
 pub use section::{DatasetSection, Layout, Missing, open};
 pub use sop::read as sop;
 pub use street2shop::{CATEGORIES as STREET2SHOP_CATEGORIES, Street2ShopOptions, read as street2shop};
+pub use wardrobe::{Boxes, WardrobeOptions, read as wardrobe};
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::FolderOptions;
 use super::deepfashion_c2s::{ConsumerToShopOptions, Val};
 use super::street2shop::Street2ShopOptions;
+use super::{FolderOptions, WardrobeOptions};
 use crate::data::error::DataError;
 use crate::data::native::ReadOptions;
 use crate::data::table::{Split, Table};
@@ -42,11 +42,13 @@ pub enum Layout {
     Sop,
     /// Tar shards in the layout of WebDataset: `shards`.
     Shards,
+    /// Our own garments, drawn as they are asked for: `wardrobe`.
+    Wardrobe,
 }
 
 impl Layout {
     /// Every one.
-    pub const ALL: [Layout; 10] = [
+    pub const ALL: [Layout; 11] = [
         Self::Furniture,
         Self::Folder,
         Self::Table,
@@ -57,6 +59,7 @@ impl Layout {
         Self::Street2Shop,
         Self::Sop,
         Self::Shards,
+        Self::Wardrobe,
     ];
 
     /// The value of `dataset` as it is written.
@@ -72,6 +75,7 @@ impl Layout {
             Self::Street2Shop => "street2shop",
             Self::Sop => "sop",
             Self::Shards => "shards",
+            Self::Wardrobe => "wardrobe",
         }
     }
 }
@@ -99,8 +103,8 @@ pub struct DatasetSection {
     /// The table's file, for `dataset = "table"`. `${NAME}` is an environment variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// For a folder of classes (default 0.5), and for a table without splits: the share of the classes to train on; the others are
-    /// tested on.
+    /// For a folder of classes and for the wardrobe (default 0.5), and for a table without splits: the share of the classes to train
+    /// on; the others are tested on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_fraction: Option<f64>,
     /// For a folder or a table that is divided so: how many images of each held-out class are queries, the others being the gallery. By default every
@@ -150,11 +154,14 @@ pub struct DatasetSection {
     /// environment variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shards: Option<String>,
+    /// For the wardrobe: how many products, and what of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wardrobe: Option<WardrobeOptions>,
 }
 
 impl DatasetSection {
     /// Every key of this section: the others of `[data]` belong to transforms, sampler and loader.
-    pub const KEYS: [&'static str; 18] = [
+    pub const KEYS: [&'static str; 19] = [
         "dataset",
         "root",
         "table",
@@ -173,6 +180,7 @@ impl DatasetSection {
         "val",
         "legacy_df_crop",
         "shards",
+        "wardrobe",
     ];
 
     /// A section that says the data set and nothing else.
@@ -196,6 +204,7 @@ impl DatasetSection {
             val: None,
             legacy_df_crop: false,
             shards: None,
+            wardrobe: None,
         }
     }
 
@@ -219,7 +228,9 @@ impl DatasetSection {
             }),
         };
         match self.dataset {
-            Layout::Furniture => unused("root", self.root.is_some(), "data sets in files")?,
+            Layout::Furniture | Layout::Wardrobe => {
+                unused("root", self.root.is_some(), "data sets in files")?
+            }
             Layout::Table => needs("table", self.table.is_some(), "catalogue.csv")?,
             Layout::Folder => needs("root", self.root.is_some(), "images")?,
             Layout::Shards => {
@@ -242,7 +253,8 @@ impl DatasetSection {
             unused("split_seed", self.split_seed.is_some(), of)?;
         } else if !matches!(self.dataset, Layout::Folder | Layout::Table) {
             let of = "dataset = \"folder\" or \"table\"; this one says its split itself";
-            unused("train_fraction", self.train_fraction.is_some(), of)?;
+            let drawn = self.dataset == Layout::Wardrobe;
+            unused("train_fraction", self.train_fraction.is_some() && !drawn, of)?;
             unused("queries_per_class", self.queries_per_class.is_some(), of)?;
             unused("split_seed", self.split_seed.is_some(), of)?;
         }
@@ -271,6 +283,9 @@ impl DatasetSection {
                 message: format!("{} is not a share of a box", self.box_margin.unwrap_or_default()),
                 remedy: "write 0.1 for a tenth of its width and height on each side".into(),
             });
+        }
+        if self.dataset != Layout::Wardrobe {
+            unused("wardrobe", self.wardrobe.is_some(), "dataset = \"wardrobe\"")?;
         }
         if self.limit_classes == Some(0) {
             return Err(DataError::Setting {
@@ -340,6 +355,10 @@ pub fn open(section: &DatasetSection) -> Result<Table, DataError> {
         Layout::Shards => {
             let shards = path("shards", &section.shards)?;
             crate::data::shards::read(&needed(shards).to_string_lossy())?
+        }
+        Layout::Wardrobe => {
+            let options = section.wardrobe.clone().unwrap_or_default();
+            super::wardrobe(&options, section.train_fraction)?
         }
     };
     table = adjust::adjust(table, section);

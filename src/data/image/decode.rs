@@ -84,6 +84,11 @@ pub fn decode_into(
             ),
         })
     })?;
+    crop_to(picture, name, crop)
+}
+
+/// Keeps the part of a picture within a box (corners x1, y1, x2, y2 in pixels, rounded half to even and clipped), or all of it.
+pub fn crop_to(picture: &mut Picture, name: &str, crop: Option<[f32; 4]>) -> Result<(), ImageError> {
     match crop {
         None => Ok(()),
         Some(bounds) => {
