@@ -61,11 +61,33 @@ pub struct Measured {
     pub ranks: Ranks,
 }
 
+/// That many of the rows, in order; the same in every run.
+fn drawn(mut rows: Vec<usize>, count: usize) -> Vec<usize> {
+    crate::random::stream(0, "evaluation: gallery of training images", &[]).shuffle(&mut rows);
+    rows.truncate(count);
+    rows.sort_unstable();
+    rows
+}
+
 impl Task {
     /// The task of a table's split. An error where there is nothing to search with or in.
     pub fn new(table: Arc<Table>, section: &EvalSection, seed: u64) -> Result<Self, TrainError> {
         let split = Split::from(section.split);
-        let (queries, gallery) = (table.queries_of(split), table.gallery_of(split));
+        let mut notes = Vec::new();
+        let queries = table.queries_of(split);
+        let gallery = match section.train_gallery {
+            None => table.gallery_of(split),
+            Some(count) => {
+                let train = table.train();
+                let all = train.len();
+                let drawn = drawn(train, count);
+                notes.push(format!(
+                    "the gallery is {} of the {all} training images, not that of the {split} split",
+                    drawn.len()
+                ));
+                drawn
+            }
+        };
         for (rows, what) in [(&queries, "query"), (&gallery, "gallery item")] {
             if rows.is_empty() {
                 return Err(TrainError::Setting(format!(
@@ -95,7 +117,6 @@ impl Task {
             .map(|row| gallery.binary_search(row).ok().map(|place| place as u32))
             .collect();
         let mut section = section.clone();
-        let mut notes = Vec::new();
         if own.iter().any(Option::is_some) && section.modes.contains(&Mode::Centroid) {
             section.modes.retain(|&mode| mode != Mode::Centroid);
             notes.push(
