@@ -1,4 +1,4 @@
-"""Loads what `tailor export --format safetensors` wrote into torchvision's module, strictly, and compares its embeddings of real
+"""Loads what `tailor export --format safetensors` wrote into torchvision's or timm's module, strictly, and compares its embeddings of real
 pictures with those of `tailor export --format npy`.
 
     tailor export RUN --format safetensors --out m.safetensors
@@ -31,7 +31,11 @@ FILTERS = {"nearest": Image.NEAREST, "bilinear": Image.BILINEAR, "bicubic": Imag
 def module(card, weights):
     """The module that the card describes, with the weights in it."""
     names = {"torch": torch, "torchvision": torchvision}
-    m = eval(card["pytorch"]["factory"], names)(weights=None)
+    if "timm" in card["pytorch"]["factory"]:
+        import timm
+
+        names["timm"] = timm
+    m = eval(card["pytorch"]["factory"], names)()
     names["m"] = m
     for line in card["pytorch"]["python"]:
         exec(line, names)

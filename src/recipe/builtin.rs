@@ -12,6 +12,8 @@ pub const ALL: &[(&str, &str)] = recipes![
     "ctl-dukemtmc",
     "ctl-market1501",
     "fashion-reid-market1501",
+    "finetune-clothing",
+    "finetune-clothing-resnet",
     "quickstart",
 ];
 
