@@ -375,6 +375,28 @@ mod tests {
     }
 
     #[test]
+    fn a_gallery_of_training_images_is_the_same_in_every_run() {
+        let mut both = Table::clone(&table(true));
+        for item in &mut both.items[..6] {
+            (item.split, item.is_query, item.is_gallery) = (Split::Train, false, false);
+        }
+        let table = Arc::new(both);
+        let section = |count| EvalSection {
+            train_gallery: Some(count),
+            ..EvalSection::default()
+        };
+        let task = |count, seed| Task::new(table.clone(), &section(count), seed).unwrap();
+        let some = task(4, 0);
+        assert_eq!(some.queries(), [6, 7]);
+        assert_eq!(some.gallery().len(), 4);
+        assert!(some.gallery().is_sorted() && some.gallery().iter().all(|&row| row < 6));
+        assert_eq!(some.gallery(), task(4, 9).gallery());
+        assert!(some.own.iter().all(Option::is_none));
+        assert!(some.notes()[0].contains("4 of the 6 training images"), "{:?}", some.notes());
+        assert_eq!(task(100, 0).gallery(), [0, 1, 2, 3, 4, 5]);
+    }
+
+    #[test]
     fn a_query_is_never_part_of_the_means_that_it_is_ranked_among() {
         let section = EvalSection {
             modes: vec![Mode::Instance, Mode::Centroid],

@@ -1,5 +1,6 @@
 //! Batch normalisation, with the addition and the ReLU that follow it in a residual block, in three passes over the memory.
 
+mod fixed;
 mod gradient;
 
 use super::{Place, act, dense, enter, place, plain, tracked, values, written};
@@ -7,6 +8,7 @@ use crate::nn::Activation;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
+use fixed::{Fixed, FixedNorm, FixedNormAdd};
 use gradient::{BatchNorm, BatchNormAdd, State};
 use std::mem::MaybeUninit;
 
@@ -102,7 +104,7 @@ pub fn batch_norm<const D: usize>(
     })
 }
 
-/// The same by given statistics, outside of any graph.
+/// The same by given statistics. In a graph, `None` where weight or bias are trained.
 pub fn fixed_norm<const D: usize>(
     x: &Tensor<D>,
     [mean, variance, weight, bias]: [&Tensor<1>; 4],
@@ -110,36 +112,61 @@ pub fn fixed_norm<const D: usize>(
     then: &Then<D>,
 ) -> Option<Tensor<D>> {
     let shape = Shape::of(x)?;
-    let flat = |x: &Tensor<1>| match place(x)? {
-        Place::Plain(x) if x.layout().num_elements() == shape.channels => Some(dense(x)),
-        _ => None,
+    if weight.is_require_grad() || bias.is_require_grad() {
+        return None;
+    }
+    let flat = |x: &Tensor<1>| {
+        let x = dense(match place(x)? {
+            Place::Plain(x) => x,
+            Place::Tracked(x) => x.into_parts().0,
+        });
+        (x.layout().num_elements() == shape.channels).then_some(x)
     };
     let (mean, variance, weight, bias) = (flat(mean)?, flat(variance)?, flat(weight)?, flat(bias)?);
-    let Place::Plain(input) = place(x)? else {
-        return None;
-    };
-    let add = match &then.add {
-        None => None,
-        Some(add) if add.dims() != x.dims() => return None,
-        Some(add) => match place(add)? {
-            Place::Plain(add) => Some(dense(add)),
-            Place::Tracked(_) => return None,
-        },
-    };
     let inverse: Vec<f32> = values(&variance)
         .iter()
         .map(|v| (1.0 / (f64::from(*v) + eps).sqrt()) as f32)
         .collect();
     let affine = Affine::new(values(&mean), &inverse, values(&weight), values(&bias));
-    let input = dense(input);
-    let y = apply(
-        shape,
-        values(&input),
-        &affine,
-        add.as_ref().map(values),
-        then.act,
-    );
-    Some(plain(FlexTensor::from_data(TensorData::new(y, x.dims()))))
+    let dims = x.dims();
+    if then.add.as_ref().is_some_and(|add| add.dims() != dims) {
+        return None;
+    }
+    let add = match &then.add {
+        None => None,
+        Some(add) => Some(place(add)?),
+    };
+    let shaped = |y: Vec<f32>| FlexTensor::from_data(TensorData::new(y, dims));
+    match (place(x)?, add) {
+        (Place::Plain(x), None) => {
+            let y = apply(shape, values(&dense(x)), &affine, None, then.act);
+            Some(plain(shaped(y)))
+        }
+        (Place::Plain(x), Some(Place::Plain(add))) => {
+            let (x, add) = (dense(x), dense(add));
+            let y = apply(shape, values(&x), &affine, Some(values(&add)), then.act);
+            Some(plain(shaped(y)))
+        }
+        (Place::Tracked(x), add) => {
+            let (x, node) = x.into_parts();
+            let (x, add) = match add {
+                None => (dense(x), None),
+                Some(Place::Tracked(add)) if then.act != Activation::Silu => {
+                    let (add, node) = add.into_parts();
+                    (dense(x), Some((dense(add), node)))
+                }
+                Some(_) => return None,
+            };
+            let added = add.as_ref().map(|(add, _)| values(add));
+            let y = shaped(apply(shape, values(&x), &affine, added, then.act));
+            let fixed = Fixed::new(shape, &affine, then.act, &x, &y);
+            Some(tracked(match add {
+                None => enter(FixedNorm, [node], fixed, y),
+                Some((_, other)) => enter(FixedNormAdd, [node, other], fixed, y),
+            }))
+        }
+        _ => None,
+    }
 }
 
 /// `[batch, channels, positions]`.

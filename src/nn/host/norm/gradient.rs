@@ -66,7 +66,7 @@ impl Backward<Flex, 4> for BatchNormAdd {
 }
 
 /// The largest output through which a ReLU passes the gradient on: at a ReLU6's 6, as at 0, it does not.
-fn below(act: Activation) -> f32 {
+pub(super) fn below(act: Activation) -> f32 {
     match act {
         Activation::Relu6 => 6f32.next_down(),
         _ => f32::INFINITY,
@@ -79,7 +79,7 @@ fn passed(y: f32, below: f32, grad: f32) -> f32 {
 }
 
 /// The gradient where the ReLU let something through.
-fn masked(y: &FlexTensor, grad: &FlexTensor, below: f32) -> FlexTensor {
+pub(super) fn masked(y: &FlexTensor, grad: &FlexTensor, below: f32) -> FlexTensor {
     let dims = grad.layout().shape().to_vec();
     let (y, grad) = (values(y), values(grad));
     let found = written(grad.len(), |found| {

@@ -131,3 +131,45 @@ fn fixed_statistics_give_burns_output() {
         near(&format!("fixed {add} {act:?}"), &vector(ours), &vector(act.forward(theirs)));
     }
 }
+
+#[test]
+fn fixed_statistics_give_burns_gradients() {
+    let device = cpu().autodiff();
+    let shape = [3, 4, 5, 6];
+    let plain = |seed| Tensor::<1>::from_data(noise([4], seed).into_data(), &device);
+    let [mean, weight, bias] = [3, 4, 5].map(plain);
+    let (weight, variance) = (weight * 4.0, plain(6).powi_scalar(2));
+    let factors = Tensor::from_data(noise(shape, 7).into_data(), &device);
+    for (add, act) in CASES {
+        let run = |ours: bool| -> Vec<Vec<f32>> {
+            let leaf = |seed| Tensor::<4>::from_data(noise(shape, seed).into_data(), &device).require_grad();
+            let (x, other) = (leaf(1), leaf(2));
+            let then = Then {
+                add: add.then(|| other.clone()),
+                act,
+            };
+            let [m, v, w, b] = [&mean, &variance, &weight, &bias];
+            let y = if ours {
+                fixed_norm(&x, [m, v, w, b], 0.1, &then).unwrap()
+            } else {
+                let y = burns_fixed(x.clone(), w.clone(), b.clone(), m.clone(), v.clone(), 0.1);
+                act.forward(if add { y + other.clone() } else { y })
+            };
+            let grads = (y.clone() * factors.clone()).sum().backward();
+            let gradients = [x.grad(&grads), other.grad(&grads)].into_iter().flatten();
+            [y].into_iter().chain(gradients).map(vector).collect()
+        };
+        let (ours, theirs) = (run(true), run(false));
+        assert_eq!((ours.len(), theirs.len()), (2 + usize::from(add), 2 + usize::from(add)));
+        for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+            near(&format!("fixed {add} {act:?} {i}"), a, b);
+        }
+    }
+    let trained = weight.detach().require_grad();
+    let then = Then {
+        add: None,
+        act: Activation::Relu,
+    };
+    let x = Tensor::<4>::from_data(noise(shape, 1).into_data(), &device);
+    assert!(fixed_norm(&x, [&mean, &variance, &trained, &bias], 0.1, &then).is_none());
+}
