@@ -79,7 +79,9 @@ fn measure(configuration: &Configuration, steps: usize) -> Result<(), Box<dyn st
         }
         .init(&device),
     };
-    let mut net = initialise(net, 1, |info| IdentityHead::draw(info).or_else(|| Trunk::draw(info)));
+    let mut net = initialise(net, 1, |info| {
+        IdentityHead::draw(info).or_else(|| Trunk::draw(info))
+    });
     let section: OptimizerSection = serde_json::from_value(serde_json::json!({
         "kind": "adam", "lr": 3.5e-4, "weight_decay": 5e-4
     }))?;

@@ -56,7 +56,9 @@ fn identify(tensors: &Tensors, layout: Layout) -> Option<Net> {
     let first = nets.next()?;
     // Lite1 and Lite2 have the same parts, of different width.
     let last = first.head(layout)[0].clone();
-    let inputs = tensors.get(&format!("{last}.weight")).map(|data| data.shape().to_vec());
+    let inputs = tensors
+        .get(&format!("{last}.weight"))
+        .map(|data| data.shape().to_vec());
     match (nets.next(), inputs.as_deref()) {
         (Some(second), Some([_, inputs, ..])) if second.stages()[6].channels == *inputs => Some(second),
         _ => Some(first),

@@ -14,7 +14,6 @@ use super::resnet::ResNet;
 use super::weights::{self, Import, LoadReport, Tensors, WeightsError};
 use crate::files::FileError;
 use crate::nn::{Draw, ParamInfo};
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -37,9 +37,8 @@ mod tests {
     #[test]
     fn the_functions_are_torchs() {
         let x = Tensor::<1>::from_floats([-8.0, -1.0, 0.0, 0.5, 6.0, 7.0], &cpu());
-        let values = |act: Activation| -> Vec<f32> {
-            act.forward(x.clone()).into_data().try_into_vec_as().unwrap()
-        };
+        let values =
+            |act: Activation| -> Vec<f32> { act.forward(x.clone()).into_data().try_into_vec_as().unwrap() };
         assert_eq!(values(Activation::Identity), [-8.0, -1.0, 0.0, 0.5, 6.0, 7.0]);
         assert_eq!(values(Activation::Relu), [0.0, 0.0, 0.0, 0.5, 6.0, 7.0]);
         assert_eq!(values(Activation::Relu6), [0.0, 0.0, 0.0, 0.5, 6.0, 6.0]);

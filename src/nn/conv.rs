@@ -149,7 +149,10 @@ mod tests {
         let y = conv.forward(x.clone());
         assert_eq!(y.dims(), [2, 6, 5, 6]);
         // The second group's outputs do not see the first group's inputs.
-        let half = conv.forward(Tensor::cat(vec![x.clone().narrow(1, 0, 2).zeros_like(), x.narrow(1, 2, 2)], 1));
+        let half = conv.forward(Tensor::cat(
+            vec![x.clone().narrow(1, 0, 2).zeros_like(), x.narrow(1, 2, 2)],
+            1,
+        ));
         let second = |y: Tensor<4>| y.narrow(1, 3, 3).into_data();
         second(y).assert_approx_eq::<f32>(&second(half), burn::tensor::Tolerance::default());
     }

@@ -63,6 +63,9 @@ mod tests {
         assert_eq!(values(drop.forward(Tensor::ones([4000, 1, 1, 2], &device))), y);
         let ones = vec![1.0; 6];
         assert_eq!(values(drop.forward(Tensor::ones([3, 1, 1, 2], &cpu()))), ones);
-        assert_eq!(values(drop.clone().freeze().forward(Tensor::ones([3, 1, 1, 2], &device))), ones);
+        assert_eq!(
+            values(drop.clone().freeze().forward(Tensor::ones([3, 1, 1, 2], &device))),
+            ones
+        );
     }
 }

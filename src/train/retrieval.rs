@@ -392,7 +392,11 @@ mod tests {
         assert!(some.gallery().is_sorted() && some.gallery().iter().all(|&row| row < 6));
         assert_eq!(some.gallery(), task(4, 9).gallery());
         assert!(some.own.iter().all(Option::is_none));
-        assert!(some.notes()[0].contains("4 of the 6 training images"), "{:?}", some.notes());
+        assert!(
+            some.notes()[0].contains("4 of the 6 training images"),
+            "{:?}",
+            some.notes()
+        );
         assert_eq!(task(100, 0).gallery(), [0, 1, 2, 3, 4, 5]);
     }
 

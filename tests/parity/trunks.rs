@@ -55,13 +55,15 @@ fn cases(model: &str, train: bool, device: &Device) -> Vec<Case> {
         .filter(|case| case["model"] == model && case["train"] == train)
         .map(|case| {
             let model = &about["models"][model];
-            let config = serde_json::json!({ "kind": model["kind"], "drop_path": 0.0, "flavour": model["flavour"] });
+            let config =
+                serde_json::json!({ "kind": model["kind"], "drop_path": 0.0, "flavour": model["flavour"] });
             let config: TrunkConfig = serde_json::from_value(config).unwrap();
             let net = config.init(device);
             let names: Vec<String> = collect_ordered(&net).into_iter().map(|(name, _)| name).collect();
             let weights = weights(model, &names, train);
             assert_eq!(names.len(), weights.len(), "the reference has other entries");
-            let (trunk, report) = trunk::load(net, weights, "the fixture").expect("the reference's weights fit");
+            let (trunk, report) =
+                trunk::load(net, weights, "the fixture").expect("the reference's weights fit");
             assert!(report.unused.is_empty(), "{report}");
             let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
             let input = case["input"].as_u64().unwrap() as u32;
@@ -80,7 +82,12 @@ fn cases(model: &str, train: bool, device: &Device) -> Vec<Case> {
 fn evaluation(model: &str) {
     for case in cases(model, false, &Device::flex()) {
         let features = values(case.trunk.forward(case.x));
-        close(&case.file, &features, Fixture::read(&case.file).get("features"), 2e-5);
+        close(
+            &case.file,
+            &features,
+            Fixture::read(&case.file).get("features"),
+            2e-5,
+        );
     }
 }
 
@@ -116,7 +123,12 @@ fn training(model: &str) {
     let loss = (features.clone() * projection).sum() / features.dims()[0] as f32;
     let grads = loss.backward();
     close("loss", &values(loss.inner()), fixture.get("loss"), 1e-4);
-    close("features", &values(features.inner()), fixture.get("features"), 5e-5);
+    close(
+        "features",
+        &values(features.inner()),
+        fixture.get("features"),
+        5e-5,
+    );
     let mut by_path = ByPath {
         grads: &grads,
         path: Vec::new(),
@@ -143,10 +155,20 @@ fn training(model: &str) {
             }
         };
         let tolerance = if grad { 1e-4 } else { 1e-5 };
-        close(&format!("{model} {ours}"), &sampled(&actual), fixture.get(name), tolerance);
+        close(
+            &format!("{model} {ours}"),
+            &sampled(&actual),
+            fixture.get(name),
+            tolerance,
+        );
         if fixture.names().any(|other| other == format!("{name}.norm")) {
             let norm = actual.iter().map(|x| x * x).sum::<f64>().sqrt();
-            close(&format!("{model} {ours} norm"), &[norm], fixture.get(&format!("{name}.norm")), tolerance);
+            close(
+                &format!("{model} {ours} norm"),
+                &[norm],
+                fixture.get(&format!("{name}.norm")),
+                tolerance,
+            );
         }
         compared += 1;
     }
@@ -195,17 +217,22 @@ fn efficientnet_lite0_trains_as_timm() {
 #[test]
 fn efficientnet_lite0_has_its_golden_figures() {
     let Some(path) = std::env::var_os("TAILOR_EFFICIENTNET_LITE0").filter(|path| !path.is_empty()) else {
-        eprintln!("skipped: TAILOR_EFFICIENTNET_LITE0 does not name the file of EfficientNet-Lite0's weights");
+        eprintln!(
+            "skipped: TAILOR_EFFICIENTNET_LITE0 does not name the file of EfficientNet-Lite0's weights"
+        );
         return;
     };
     let device = Device::flex();
     let tensors = read(path.as_ref()).unwrap();
     let classifier = |name: &str| -> Vec<f32> { tensors[name].clone().try_into_vec_as().unwrap() };
     let (weight, bias) = (classifier("_fc.weight"), classifier("_fc.bias"));
-    let config: TrunkConfig = serde_json::from_value(serde_json::json!({ "kind": "efficientnet-lite0" })).unwrap();
+    let config: TrunkConfig =
+        serde_json::from_value(serde_json::json!({ "kind": "efficientnet-lite0" })).unwrap();
     let (trunk, report) = trunk::load(config.init(&device), tensors, "the published file").unwrap();
     assert_eq!((report.loaded.len(), report.unused.len()), (245, 2), "{report}");
-    let pixels: Vec<f32> = (0..3 * 224 * 224).map(|i| (0.01 * f64::from(i)).sin() as f32).collect();
+    let pixels: Vec<f32> = (0..3 * 224 * 224)
+        .map(|i| (0.01 * f64::from(i)).sin() as f32)
+        .collect();
     let x = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, 224, 224]), &device);
     let features = values(trunk.forward(x));
     let logits: Vec<f64> = bias
@@ -218,10 +245,15 @@ fn efficientnet_lite0_has_its_golden_figures() {
         .collect();
     let mean = features.iter().sum::<f64>() / 1280.0;
     eprintln!("pooled mean {mean:.6}, logits {:.6?}", &logits[..5]);
-    for (logit, expected) in logits.iter().zip([-1.454249, -0.258251, -1.776299, -2.690328, -0.211675]) {
+    for (logit, expected) in logits
+        .iter()
+        .zip([-1.454249, -0.258251, -1.776299, -2.690328, -0.211675])
+    {
         assert!((logit - expected).abs() < 1e-4, "{logit}, not {expected}");
     }
-    let best = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap();
+    let best = (0..logits.len())
+        .max_by(|a, b| logits[*a].total_cmp(&logits[*b]))
+        .unwrap();
     assert_eq!(best, 905);
     assert!((logits[best] - 6.137663).abs() < 1e-4 && (mean - 0.150430).abs() < 1e-5);
 }

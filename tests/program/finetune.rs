@@ -8,7 +8,11 @@ fn photos(place: &Place) -> String {
     for (index, category) in ["dress", "hat", "shoes"].iter().enumerate() {
         for photo in 0..6 {
             let split = if photo < 4 { "train" } else { "test" };
-            place.jpeg(&format!("photos/{split}/{category}/{photo}.jpg"), index as u32, photo);
+            place.jpeg(
+                &format!("photos/{split}/{category}/{photo}.jpg"),
+                index as u32,
+                photo,
+            );
         }
     }
     "data.root=photos".into()
@@ -34,7 +38,10 @@ fn every_trunk_takes_a_step() {
     let root = photos(&place);
     let step = |recipe: &str, more: &[&str]| {
         let args = ["train", recipe, "--device", "cpu", "--dry-run", "--json"];
-        let sets = SMALL.into_iter().chain([root.as_str()]).chain(more.iter().copied());
+        let sets = SMALL
+            .into_iter()
+            .chain([root.as_str()])
+            .chain(more.iter().copied());
         let facts = place.json(&with(&args, sets));
         for term in ["id", "triplet"] {
             assert!(facts["losses"][term].as_f64().unwrap().is_finite(), "{facts}");
@@ -56,14 +63,32 @@ fn a_new_picture_searches_training_pictures() {
     let place = Place::new();
     let root = photos(&place);
     let trunk = "model.trunk={ depth = 18, width = 8 }";
-    let sets = SMALL.into_iter().chain([root.as_str(), trunk, "train.epochs=2", "eval.resamples=20"]);
-    let args = ["train", "finetune-clothing-resnet", "--device", "cpu", "--run", "a"];
+    let sets = SMALL
+        .into_iter()
+        .chain([root.as_str(), trunk, "train.epochs=2", "eval.resamples=20"]);
+    let args = [
+        "train",
+        "finetune-clothing-resnet",
+        "--device",
+        "cpu",
+        "--run",
+        "a",
+    ];
     let (_, words) = place.both(&with(&args, sets));
-    assert!(words.contains("the gallery is 9 of the 12 training images"), "{words}");
+    assert!(
+        words.contains("the gallery is 9 of the 12 training images"),
+        "{words}"
+    );
     let eval = std::fs::read_to_string(place.run("a").join("eval.json")).unwrap();
     let eval: serde_json::Value = serde_json::from_str(&eval).unwrap();
     assert!(eval["metrics"]["recall@1"]["value"].as_f64().is_some(), "{eval}");
-    let wrong = ["train", "finetune-clothing-resnet", "--dry-run", "--set", "model.trunk.dropout=0.5"];
+    let wrong = [
+        "train",
+        "finetune-clothing-resnet",
+        "--dry-run",
+        "--set",
+        "model.trunk.dropout=0.5",
+    ];
     place
         .fails(&with(&wrong, [root.as_str()]))
         .says(&["`dropout` means nothing to a ResNet"]);
@@ -83,7 +108,15 @@ fn fine_tuning_beats_the_frozen_features_by_a_tenth() {
         report["metrics"]["recall@1"]["value"].as_f64().unwrap()
     };
     let frozen = recall(&["eval", "finetune-clothing", "--device", "cpu", "--json"]);
-    let tuned = recall(&["train", "finetune-clothing", "--device", "cpu", "--run", "a", "--json"]);
+    let tuned = recall(&[
+        "train",
+        "finetune-clothing",
+        "--device",
+        "cpu",
+        "--run",
+        "a",
+        "--json",
+    ]);
     eprintln!("recall@1 {frozen:.3} frozen, {tuned:.3} fine-tuned");
     assert!(tuned >= frozen + 0.10, "{frozen} {tuned}");
 }

@@ -1,8 +1,6 @@
 //! The inverted residual block and its parts.
 
-use crate::nn::{
-    Activation, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, DropPath, global_average,
-};
+use crate::nn::{Activation, BatchNorm, BatchNormConfig, Conv2d, Conv2dConfig, DropPath, global_average};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};

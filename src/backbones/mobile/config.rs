@@ -165,7 +165,11 @@ impl MobileConfig {
     pub fn new(net: Net) -> Self {
         Self {
             net,
-            flavour: if net.is_lite() { Flavour::Tf } else { Flavour::Torch },
+            flavour: if net.is_lite() {
+                Flavour::Tf
+            } else {
+                Flavour::Torch
+            },
             drop_path: if net == Net::MobileNetV2 { 0.0 } else { 0.2 },
             dropout: 0.0,
         }

@@ -118,7 +118,9 @@ impl Net {
             Layout::Torchvision => match (self, part) {
                 (_, Part::Squeeze) => [format!("block.{index}.fc1"), format!("block.{index}.fc2")],
                 // MobileNetV2's last pair is not nested.
-                (Self::MobileNetV2, Part::Project) => [format!("conv.{index}"), format!("conv.{}", index + 1)],
+                (Self::MobileNetV2, Part::Project) => {
+                    [format!("conv.{index}"), format!("conv.{}", index + 1)]
+                }
                 (Self::MobileNetV2, _) => [format!("conv.{index}.0"), format!("conv.{index}.1")],
                 _ => [format!("block.{index}.0"), format!("block.{index}.1")],
             },
@@ -189,7 +191,10 @@ mod tests {
             part(b0, Torchvision, 2, Expand),
             ["features.2.1.block.0.0", "features.2.1.block.0.1"]
         );
-        assert_eq!(part(b0, Timm, 2, Expand), ["blocks.1.1.conv_pw", "blocks.1.1.bn1"]);
+        assert_eq!(
+            part(b0, Timm, 2, Expand),
+            ["blocks.1.1.conv_pw", "blocks.1.1.bn1"]
+        );
         assert_eq!(
             part(b0, EfficientNetPytorch, 2, Expand),
             ["_blocks.2._expand_conv", "_blocks.2._bn0"]
@@ -206,14 +211,23 @@ mod tests {
             part(b0, Torchvision, 15, Project),
             ["features.7.0.block.3.0", "features.7.0.block.3.1"]
         );
-        assert_eq!(part(b0, Timm, 15, Project), ["blocks.6.0.conv_pwl", "blocks.6.0.bn3"]);
+        assert_eq!(
+            part(b0, Timm, 15, Project),
+            ["blocks.6.0.conv_pwl", "blocks.6.0.bn3"]
+        );
         // The first block has no expansion, and its indices are shifted.
         assert_eq!(
             part(b0, Torchvision, 0, Project),
             ["features.1.0.block.2.0", "features.1.0.block.2.1"]
         );
-        assert_eq!(part(b0, Timm, 0, Depthwise), ["blocks.0.0.conv_dw", "blocks.0.0.bn1"]);
-        assert_eq!(part(b0, Timm, 0, Project), ["blocks.0.0.conv_pw", "blocks.0.0.bn2"]);
+        assert_eq!(
+            part(b0, Timm, 0, Depthwise),
+            ["blocks.0.0.conv_dw", "blocks.0.0.bn1"]
+        );
+        assert_eq!(
+            part(b0, Timm, 0, Project),
+            ["blocks.0.0.conv_pw", "blocks.0.0.bn2"]
+        );
         assert_eq!(
             part(b0, EfficientNetPytorch, 0, Project),
             ["_blocks.0._project_conv", "_blocks.0._bn2"]
@@ -232,7 +246,10 @@ mod tests {
             part(v2, Torchvision, 16, Project),
             ["features.17.conv.2", "features.17.conv.3"]
         );
-        assert_eq!(part(v2, Timm, 3, Depthwise), ["blocks.2.0.conv_dw", "blocks.2.0.bn2"]);
+        assert_eq!(
+            part(v2, Timm, 3, Depthwise),
+            ["blocks.2.0.conv_dw", "blocks.2.0.bn2"]
+        );
     }
 
     #[test]
@@ -242,7 +259,11 @@ mod tests {
             for layout in [Layout::Torchvision, Layout::Timm, Layout::EfficientNetPytorch] {
                 let paths = net.paths(layout);
                 let different: std::collections::BTreeSet<&String> = paths.iter().collect();
-                assert_eq!((paths.len(), different.len()), (ours.len(), ours.len()), "{net:?} {layout:?}");
+                assert_eq!(
+                    (paths.len(), different.len()),
+                    (ours.len(), ours.len()),
+                    "{net:?} {layout:?}"
+                );
             }
         }
     }

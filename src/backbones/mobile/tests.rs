@@ -162,7 +162,11 @@ fn parameters_and_entries_are_counted_as_torch_does() {
         (Net::EfficientNetLite1, 4_135_680),
         (Net::EfficientNetLite2, 4_811_072),
     ] {
-        assert_eq!(parameter_count(&MobileConfig::new(net).init(&cpu())), parameters, "{net:?}");
+        assert_eq!(
+            parameter_count(&MobileConfig::new(net).init(&cpu())),
+            parameters,
+            "{net:?}"
+        );
     }
 }
 
@@ -179,7 +183,10 @@ fn states_are_passed_on_and_paths_are_the_same_for_visitors_and_mappers() {
         (info.path == "features.7.0.block.2.fc2.bias").then_some(Draw::Constant(2.0))
     });
     let (before, after) = (collect(&net), collect(&zeroed));
-    let changed: Vec<&String> = before.keys().filter(|name| before[*name] != after[*name]).collect();
+    let changed: Vec<&String> = before
+        .keys()
+        .filter(|name| before[*name] != after[*name])
+        .collect();
     assert_eq!(changed, ["features.7.0.block.2.fc2.bias"]);
     let x = Tensor::<4>::random([2, 3, 32, 32], burn::tensor::Distribution::Default, &device);
     let values = |x: Tensor<2>| -> Vec<f32> { x.into_data().try_into_vec_as().unwrap() };

@@ -11,7 +11,6 @@ pub fn block_of(path: &str) -> Option<String> {
     };
     let before = &path[..path.len() - inside.len()];
     let mut names = inside.split('.');
-    let number = |name: Option<&str>| name.filter(|name| name.bytes().all(|b| b.is_ascii_digit()));
     let first = names.next()?;
     let block = match (first, number(names.next())) {
         // The stem of a ResNet.
@@ -24,6 +23,10 @@ pub fn block_of(path: &str) -> Option<String> {
         (other, None) => other.to_owned(),
     };
     Some(format!("{before}{block}"))
+}
+
+fn number(name: Option<&str>) -> Option<&str> {
+    name.filter(|name| name.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The blocks of a trunk, counted from the input.

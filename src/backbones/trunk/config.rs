@@ -119,14 +119,18 @@ impl TryFrom<Keys> for TrunkConfig {
         given.remove("kind");
         let Some(net) = keys.kind.net() else {
             if let Some(stray) = MOBILE_KEYS.into_iter().find(|key| given.contains_key(*key)) {
-                return Err(format!("`{stray}` means nothing to a ResNet: remove it, or set `kind`"));
+                return Err(format!(
+                    "`{stray}` means nothing to a ResNet: remove it, or set `kind`"
+                ));
             }
             let config = serde_json::from_value(serde_json::Value::Object(given.clone()));
             return config.map(Self::ResNet).map_err(|e| e.to_string());
         };
         let name = net.name();
         if let Some(stray) = given.keys().find(|key| !MOBILE_KEYS.contains(&key.as_str())) {
-            return Err(format!("`{stray}` means nothing to kind = \"{name}\": it belongs to ResNets"));
+            return Err(format!(
+                "`{stray}` means nothing to kind = \"{name}\": it belongs to ResNets"
+            ));
         }
         let mut config = MobileConfig::new(net);
         if let Some(flavour) = keys.flavour {
@@ -248,10 +252,19 @@ mod tests {
             let error = read(text).unwrap_err();
             assert!(error.contains(part), "{error}");
         };
-        refused("kind = 'mobilenet-v2'\ndepth = 18", "`depth` means nothing to kind = \"mobilenet-v2\"");
+        refused(
+            "kind = 'mobilenet-v2'\ndepth = 18",
+            "`depth` means nothing to kind = \"mobilenet-v2\"",
+        );
         refused("drop_path = 0.1", "`drop_path` means nothing to a ResNet");
-        refused("kind = 'efficientnet-lite0'\nflavour = 'torch'", "flavour = \"tf\" alone");
-        refused("kind = 'mobilenet-v2'\nflavour = 'tf'", "flavour = \"torch\" alone");
+        refused(
+            "kind = 'efficientnet-lite0'\nflavour = 'torch'",
+            "flavour = \"tf\" alone",
+        );
+        refused(
+            "kind = 'mobilenet-v2'\nflavour = 'tf'",
+            "flavour = \"torch\" alone",
+        );
         refused("kind = 'efficientnet-b0'\ndrop_path = 1.0", "use 0 to 0.9");
         refused("last_stride = 3", "use 1 or 2");
         refused("depth = 19", "no ResNet of depth 19");

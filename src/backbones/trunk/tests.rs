@@ -71,10 +71,21 @@ fn another_network_or_flavour_is_named() {
     refused(
         published(&lite, Layout::EfficientNetPytorch),
         b0_tf.clone(),
-        &["w.pth holds no weights for this efficientnet-b0", "it holds efficientnet-lite0: set model.trunk"],
+        &[
+            "w.pth holds no weights for this efficientnet-b0",
+            "it holds efficientnet-lite0: set model.trunk",
+        ],
     );
-    refused(published(&b0, Layout::EfficientNetPytorch), b0.clone(), &["set flavour = \"tf\""]);
-    refused(published(&b0, Layout::Torchvision), b0_tf, &["set flavour = \"torch\""]);
+    refused(
+        published(&b0, Layout::EfficientNetPytorch),
+        b0.clone(),
+        &["set flavour = \"tf\""],
+    );
+    refused(
+        published(&b0, Layout::Torchvision),
+        b0_tf,
+        &["set flavour = \"torch\""],
+    );
     refused(
         published(&MobileConfig::new(Net::MobileNetV2), Layout::Timm),
         lite.clone(),
@@ -95,13 +106,20 @@ fn a_run_s_trunk_is_taken_without_its_head() {
         .iter()
         .map(|(name, data)| (format!("trunk.{name}"), data.clone()))
         .collect();
-    file.insert("head.classifier.weight".into(), TensorData::new(vec![0.0f32], [1, 1]));
+    file.insert(
+        "head.classifier.weight".into(),
+        TensorData::new(vec![0.0f32], [1, 1]),
+    );
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path();
     let inner = run.join("checkpoints").join("step-00000004");
     std::fs::create_dir_all(&inner).unwrap();
     std::fs::write(run.join("run.json"), "{}").unwrap();
-    std::fs::write(run.join("pointers.json"), r#"{"last": "step-00000004", "best": null}"#).unwrap();
+    std::fs::write(
+        run.join("pointers.json"),
+        r#"{"last": "step-00000004", "best": null}"#,
+    )
+    .unwrap();
     weights::write(&inner.join("model.safetensors"), &file, &Default::default()).unwrap();
     let section = TrunkSection {
         weights: Some(run.to_str().unwrap().to_owned()),
@@ -138,15 +156,26 @@ fn exports_have_the_library_s_names() {
             "timm.models.tf_efficientnet_lite0",
             "blocks.6.0.bn3.running_mean",
         ),
-        (small_resnet().into(), "torchvision.models.resnet18", "layer4.1.bn2.running_mean"),
+        (
+            small_resnet().into(),
+            "torchvision.models.resnet18",
+            "layer4.1.bn2.running_mean",
+        ),
     ] {
-        let classifier = if factory.contains("resnet") { "fc" } else { "classifier" };
+        let classifier = if factory.contains("resnet") {
+            "fc"
+        } else {
+            "classifier"
+        };
         let trunk = drawn(config.clone(), 1);
         let mut model: Tensors = collect(&trunk)
             .into_iter()
             .map(|(name, data)| (format!("trunk.{name}"), data))
             .collect();
-        model.insert("head.bottleneck.weight".into(), TensorData::new(vec![1.0f32], [1]));
+        model.insert(
+            "head.bottleneck.weight".into(),
+            TensorData::new(vec![1.0f32], [1]),
+        );
         let (tensors, layout) = for_torchvision(&config, &model, "head.bottleneck");
         assert_eq!(layout.factory, factory);
         assert!(tensors.contains_key(name) && tensors.contains_key(&format!("{classifier}.weight")));

@@ -77,7 +77,10 @@ mod tests {
             let slope = s * (1.0 + x * (1.0 - s));
             assert!((f64::from(silu_slope(x as f32)) - slope).abs() < 1e-6);
         }
-        assert_eq!([rectified_6(-1.0), rectified_6(2.0), rectified_6(9.0)], [0.0, 2.0, 6.0]);
+        assert_eq!(
+            [rectified_6(-1.0), rectified_6(2.0), rectified_6(9.0)],
+            [0.0, 2.0, 6.0]
+        );
         assert!(rectified_6(f32::NAN).is_nan() && silu(f32::NAN).is_nan());
     }
 }

@@ -7,9 +7,9 @@ use super::{Place, act, dense, enter, place, plain, tracked, values, written};
 use crate::nn::Activation;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, TensorData};
-use rayon::prelude::*;
 use fixed::{Fixed, FixedNorm, FixedNormAdd};
 use gradient::{BatchNorm, BatchNormAdd, State};
+use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
 /// A normalised batch and what it was normalised by.

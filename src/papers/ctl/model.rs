@@ -45,7 +45,9 @@ impl CtlModel {
             loss: paper.loss.clone(),
             per_class: facts.per_class.unwrap_or(1),
         };
-        let mut model = initialise(model, seed, |info| IdentityHead::draw(info).or_else(|| Trunk::draw(info)));
+        let mut model = initialise(model, seed, |info| {
+            IdentityHead::draw(info).or_else(|| Trunk::draw(info))
+        });
         let (trunk, report) = paper.model.load(model.trunk)?;
         model.trunk = trunk;
         Ok((model, report))

@@ -42,7 +42,9 @@ impl FashionReidModel {
             head: head.init(device),
             loss: paper.loss.clone(),
         };
-        let mut model = initialise(model, seed, |info| IdentityHead::draw(info).or_else(|| Trunk::draw(info)));
+        let mut model = initialise(model, seed, |info| {
+            IdentityHead::draw(info).or_else(|| Trunk::draw(info))
+        });
         let (trunk, report) = paper.model.load(model.trunk)?;
         model.trunk = trunk;
         Ok((model, report))

@@ -67,7 +67,9 @@ impl Groups {
         if self.layer_decay.is_some() {
             self.depths = Depths::of(paths);
             if self.depths.is_empty() {
-                return Err("optimizer.layer_decay counts the blocks of a trunk, and this model has none".into());
+                return Err(
+                    "optimizer.layer_decay counts the blocks of a trunk, and this model has none".into(),
+                );
             }
         }
         Ok(self)
@@ -167,10 +169,21 @@ mod tests {
         ];
         let groups = || Groups::new(&section, "").unwrap();
         let layers = groups().with_layers(names).unwrap();
-        assert_eq!(names.map(|name| layers.factor(name)), [0.125, 0.125, 0.25, 0.5, 1.0]);
-        assert!(groups().with_layers(["head.weight"]).unwrap_err().contains("layer_decay"));
+        assert_eq!(
+            names.map(|name| layers.factor(name)),
+            [0.125, 0.125, 0.25, 0.5, 1.0]
+        );
+        assert!(
+            groups()
+                .with_layers(["head.weight"])
+                .unwrap_err()
+                .contains("layer_decay")
+        );
         let plain: OptimizerSection = toml::from_str("kind = 'sgd'\nlr = 1.0").unwrap();
-        let plain = Groups::new(&plain, "").unwrap().with_layers(["head.weight"]).unwrap();
+        let plain = Groups::new(&plain, "")
+            .unwrap()
+            .with_layers(["head.weight"])
+            .unwrap();
         assert_eq!(plain.factor("head.weight"), 1.0);
     }
 }

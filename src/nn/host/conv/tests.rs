@@ -38,12 +38,7 @@ fn run(
     let (x, weight) = (on(x, &device), on(weight, &device));
     let y = match ours {
         true => conv2d(&x, &weight, stride, padding).unwrap(),
-        false => burns(
-            x.clone(),
-            weight.clone(),
-            None,
-            options(stride, padding),
-        ),
+        false => burns(x.clone(), weight.clone(), None, options(stride, padding)),
     };
     let factors = Tensor::from_data(noise(y.dims(), 9).into_data(), &device);
     let grads = (y.clone() * factors).sum().backward();
@@ -84,7 +79,8 @@ fn output_and_gradients_are_burns() {
         ([2, 530, 3, 3], 520, [1, 1], [1, 1], [0, 0]),
     ];
     // The same zeros on both sides, and as TensorFlow's SAME pads images of even size at stride 2.
-    let cases = cases.map(|(shape, output, kernel, stride, padding)| (shape, output, kernel, stride, [padding; 2]));
+    let cases =
+        cases.map(|(shape, output, kernel, stride, padding)| (shape, output, kernel, stride, [padding; 2]));
     let uneven = [
         ([2, 3, 8, 6], 4, [3, 3], [2, 2], [[0, 0], [1, 1]]),
         ([2, 3, 8, 7], 4, [5, 5], [2, 2], [[1, 2], [2, 2]]),
@@ -152,7 +148,7 @@ fn bits_do_not_depend_on_the_threads() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| run(true, [&x, &weight], [1, 1], [1, 1]).1)
+        pool.install(|| run(true, [&x, &weight], [1, 1], [[1, 1]; 2]).1)
             .map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
     };
     let one = bits(1);
@@ -202,6 +198,22 @@ fn what_is_not_for_the_host_is_left_alone() {
     let weight = on(&noise([2, 2, 3, 3], 2), &device);
     assert!(conv2d(&x, &weight, [1, 1], [[1, 1]; 2]).is_none());
     // No window fits; channels that do not agree.
-    assert!(conv2d(&noise([1, 2, 2, 2], 1), &noise([2, 2, 3, 3], 2), [1, 1], [[0, 0]; 2]).is_none());
-    assert!(conv2d(&noise([1, 3, 4, 4], 1), &noise([2, 2, 3, 3], 2), [1, 1], [[0, 0]; 2]).is_none());
+    assert!(
+        conv2d(
+            &noise([1, 2, 2, 2], 1),
+            &noise([2, 2, 3, 3], 2),
+            [1, 1],
+            [[0, 0]; 2]
+        )
+        .is_none()
+    );
+    assert!(
+        conv2d(
+            &noise([1, 3, 4, 4], 1),
+            &noise([2, 2, 3, 3], 2),
+            [1, 1],
+            [[0, 0]; 2]
+        )
+        .is_none()
+    );
 }

@@ -84,7 +84,11 @@ fn correlate_by<const FMA: bool>(from: &[f32], taps: &[(usize, f32)], to: &mut [
 #[inline(always)]
 fn products_by<const FMA: bool>(from: &[f32], distances: &[usize], run: &[f32], totals: &mut [f64]) {
     // Several sums at once, in the registers; 9 and 25, the usual kernels, divide evenly.
-    let wide = if distances.len().is_multiple_of(5) { distances.len() } else { 0 };
+    let wide = if distances.len().is_multiple_of(5) {
+        distances.len()
+    } else {
+        0
+    };
     for (distances, totals) in distances[..wide].chunks_exact(5).zip(totals.chunks_exact_mut(5)) {
         group::<FMA, 5>(from, distances, run, totals);
     }

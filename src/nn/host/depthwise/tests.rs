@@ -123,7 +123,10 @@ fn only_one_of_the_gradients() {
 #[test]
 fn bits_do_not_depend_on_the_threads() {
     let bits = |threads: usize| -> Vec<Vec<u32>> {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         let (x, weight) = (noise([7, 33, 12, 11], 1), noise([33, 1, 3, 3], 2));
         let (_, all) = pool.install(|| run(true, [&x, &weight], [1, 1], [[1, 1]; 2]));
         let bits = |v: Vec<f32>| v.into_iter().map(f32::to_bits).collect();
@@ -140,5 +143,13 @@ fn other_groups_are_not_for_the_host() {
     let padding = [[1, 1]; 2];
     assert!(conv2d(&noise([1, 4, 5, 5], 1), &noise([4, 2, 3, 3], 2), [1, 1], padding).is_none());
     assert!(conv2d(&noise([1, 4, 5, 5], 1), &noise([8, 1, 3, 3], 2), [1, 1], padding).is_none());
-    assert!(conv2d(&noise([1, 4, 2, 2], 1), &noise([4, 1, 3, 3], 2), [1, 1], [[0, 0]; 2]).is_none());
+    assert!(
+        conv2d(
+            &noise([1, 4, 2, 2], 1),
+            &noise([4, 1, 3, 3], 2),
+            [1, 1],
+            [[0, 0]; 2]
+        )
+        .is_none()
+    );
 }

@@ -50,7 +50,11 @@ impl Fixed {
     fn by_input(&self, grad: &FlexTensor) -> FlexTensor {
         let dims = grad.layout().shape().to_vec();
         let (shape, grad) = (self.shape, values(grad));
-        let x = self.kept.as_ref().map(values).filter(|_| self.act == Activation::Silu);
+        let x = self
+            .kept
+            .as_ref()
+            .map(values)
+            .filter(|_| self.act == Activation::Silu);
         let found = fill(shape, |plane, to| {
             let channel = plane % shape.channels;
             let (mean, scale, bias) = (self.mean[channel], self.scale[channel], self.bias[channel]);

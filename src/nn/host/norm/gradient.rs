@@ -142,7 +142,9 @@ impl State {
                 let (x, grad) = (&x[range.clone()], &grad[range.clone()]);
                 let whole = |g: f32, x: f32| g * scale + ((x - mean) * slope + level);
                 match y {
-                    Some(y) => each(to, [x, grad, &y[range]], |[x, g, y]| whole(passed(y, below, g), x)),
+                    Some(y) => each(to, [x, grad, &y[range]], |[x, g, y]| {
+                        whole(passed(y, below, g), x)
+                    }),
                     None if silu => each(to, [x, grad], |[x, g]| {
                         whole(g * act::silu_slope((x - mean) * scale + bias), x)
                     }),

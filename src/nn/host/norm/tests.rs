@@ -128,7 +128,11 @@ fn fixed_statistics_give_burns_output() {
         if add {
             theirs = theirs + other.clone();
         }
-        near(&format!("fixed {add} {act:?}"), &vector(ours), &vector(act.forward(theirs)));
+        near(
+            &format!("fixed {add} {act:?}"),
+            &vector(ours),
+            &vector(act.forward(theirs)),
+        );
     }
 }
 
@@ -160,7 +164,10 @@ fn fixed_statistics_give_burns_gradients() {
             [y].into_iter().chain(gradients).map(vector).collect()
         };
         let (ours, theirs) = (run(true), run(false));
-        assert_eq!((ours.len(), theirs.len()), (2 + usize::from(add), 2 + usize::from(add)));
+        assert_eq!(
+            (ours.len(), theirs.len()),
+            (2 + usize::from(add), 2 + usize::from(add))
+        );
         for (i, (a, b)) in ours.iter().zip(&theirs).enumerate() {
             near(&format!("fixed {add} {act:?} {i}"), a, b);
         }
