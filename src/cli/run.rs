@@ -2,11 +2,13 @@
 
 use super::say;
 use super::session::Session;
-use crate::backbones::weights::{self, Import};
+use crate::backbones::layouts::translate;
+use crate::backbones::weights::{self, Import, WeightsError};
 use crate::data::feed::{Feed, Job};
 use crate::device::Device;
 use crate::metrics::Ranks;
 use crate::papers::{Embed, Paper};
+use crate::recipe::tree::Value;
 use crate::recipe::{PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Protocol, Published};
 use crate::train::checkpoint::State;
@@ -107,7 +109,7 @@ pub fn run<P: Paper>(
         say!("weights  {report}");
     }
     let model = match &options.init_from {
-        Some(path) => init_from(model, path)?,
+        Some(path) => init_from(model, path, new_classifier(&plan.recipe))?,
         None => model,
     };
     say!(
@@ -313,29 +315,64 @@ fn first_words<P: Paper>(
     Ok(())
 }
 
-/// Weights of another run or file: what fits by name and shape is taken, a classifier of other classes starts anew.
-pub fn init_from<M: Embed>(model: M, path: &Path) -> crate::Result<M> {
+/// Weights of another run or file, the trunk whole. A classifier (and centres) of other classes starts anew if `new_classifier`
+/// (`model.new_classifier`), else that is an error; a file that is no run's gives the trunk alone.
+pub fn init_from<M: Embed>(model: M, path: &Path, new_classifier: bool) -> crate::Result<M> {
     let path = match path.is_dir() {
         true => super::weights_of(path, Some(super::Which::Best))?.0,
         false => path.to_path_buf(),
     };
     let tensors = weights::read(&path)?;
-    let ours = tensors.keys().any(|name| name.starts_with("trunk."));
-    let import = Import {
+    let mut import = Import {
         source: path.display().to_string(),
-        rename: if ours {
-            Vec::new()
-        } else {
-            vec![("^".into(), "trunk.".into())]
-        },
         allow_missing: vec!["^head\\.".into()],
-        allow_unused: vec!["^trunk\\.fc\\.".into(), "^head\\.centers$".into()],
-        allow_mismatched: vec!["^head\\.classifier\\.".into(), "^head\\.centers$".into()],
         ..Import::default()
     };
-    let (model, report) = weights::apply(model, &tensors, &import)?;
+    let tensors = if tensors.keys().any(|name| name.starts_with("trunk.")) {
+        import.allow_missing = vec!["^head\\.centers$".into()];
+        import.allow_unused = vec!["^head\\.centers$".into()];
+        if new_classifier {
+            import.allow_mismatched = vec!["^head\\.(classifier\\.weight|centers)$".into()];
+        }
+        tensors
+    } else {
+        import.rename = vec![("^".into(), "trunk.".into())];
+        import.allow_unused = vec!["^trunk\\.(fc|classifier|_fc)\\.".into()];
+        translate(tensors).tensors
+    };
+    let (model, report) = weights::apply(model, &tensors, &import).map_err(other_classes)?;
     say!("weights  {}: {report}", path.display());
     Ok(model)
+}
+
+/// `model.new_classifier`: the sections of a room are its own, this key is one of all that begin from other weights.
+fn new_classifier(recipe: &Recipe) -> bool {
+    recipe
+        .get("model.new_classifier")
+        .is_some_and(|node| matches!(node.value, Value::Boolean(true)))
+}
+
+/// Where nothing but the number of classes differs, the error says so.
+fn other_classes(error: WeightsError) -> WeightsError {
+    match &error {
+        WeightsError::Mismatch {
+            source_name, report, ..
+        } if report.missing.is_empty()
+            && report.unused.is_empty()
+            && report.mismatched.iter().all(|m| m.name.starts_with("head.")) =>
+        {
+            let classes = |shape: &Vec<usize>| shape.first().copied().unwrap_or_default();
+            let Some(m) = report.mismatched.first() else {
+                return error;
+            };
+            WeightsError::Classes {
+                source_name: source_name.clone(),
+                file: classes(&m.file),
+                model: classes(&m.model),
+            }
+        }
+        _ => error,
+    }
 }
 
 /// Embeds, ranks and measures; says what it does on stderr.

@@ -18,6 +18,8 @@ pub const ALL: &[(&str, &str)] = recipes![
     "fashion-reid-market1501",
     "fashion-reid-street2shop-l",
     "fashion-reid-street2shop-s",
+    "finetune-clothing",
+    "finetune-clothing-resnet",
     "quickstart",
     "sop",
     "wardrobe-street2shop",

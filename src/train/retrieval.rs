@@ -67,11 +67,33 @@ pub struct Measured {
     pub ranks: Ranks,
 }
 
+/// That many of the rows, in order; the same in every run.
+fn drawn(mut rows: Vec<usize>, count: usize) -> Vec<usize> {
+    crate::random::stream(0, "evaluation: gallery of training images", &[]).shuffle(&mut rows);
+    rows.truncate(count);
+    rows.sort_unstable();
+    rows
+}
+
 impl Task {
     /// The task of a table's split. An error where there is nothing to search with or in.
     pub fn new(table: Arc<Table>, section: &EvalSection, seed: u64) -> Result<Self, TrainError> {
         let split = Split::from(section.split);
-        let (queries, gallery) = (table.queries_of(split), table.gallery_of(split));
+        let mut notes = Vec::new();
+        let queries = table.queries_of(split);
+        let gallery = match section.train_gallery {
+            None => table.gallery_of(split),
+            Some(count) => {
+                let train = table.train();
+                let all = train.len();
+                let drawn = drawn(train, count);
+                notes.push(format!(
+                    "the gallery is {} of the {all} training images, not that of the {split} split",
+                    drawn.len()
+                ));
+                drawn
+            }
+        };
         for (rows, what) in [(&queries, "query"), (&gallery, "gallery item")] {
             if rows.is_empty() {
                 return Err(TrainError::Setting(format!(
@@ -101,7 +123,6 @@ impl Task {
             .map(|row| gallery.binary_search(row).ok().map(|place| place as u32))
             .collect();
         let mut section = section.clone();
-        let mut notes = Vec::new();
         if own.iter().any(Option::is_some) && section.modes.contains(&Mode::Centroid) {
             section.modes.retain(|&mode| mode != Mode::Centroid);
             notes.push(
@@ -442,6 +463,32 @@ mod tests {
         };
         let items = (0..8).map(|id| item(id, overlapping || id < 2)).collect();
         Arc::new(Table::new("t", None, items))
+    }
+
+    #[test]
+    fn a_gallery_of_training_images_is_the_same_in_every_run() {
+        let mut both = Table::clone(&table(true));
+        for item in &mut both.items[..6] {
+            (item.split, item.is_query, item.is_gallery) = (Split::Train, false, false);
+        }
+        let table = Arc::new(both);
+        let section = |count| EvalSection {
+            train_gallery: Some(count),
+            ..EvalSection::default()
+        };
+        let task = |count, seed| Task::new(table.clone(), &section(count), seed).unwrap();
+        let some = task(4, 0);
+        assert_eq!(some.queries(), [6, 7]);
+        assert_eq!(some.gallery().len(), 4);
+        assert!(some.gallery().is_sorted() && some.gallery().iter().all(|&row| row < 6));
+        assert_eq!(some.gallery(), task(4, 9).gallery());
+        assert!(some.own.iter().all(Option::is_none));
+        assert!(
+            some.notes()[0].contains("4 of the 6 training images"),
+            "{:?}",
+            some.notes()
+        );
+        assert_eq!(task(100, 0).gallery(), [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

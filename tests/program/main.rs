@@ -5,6 +5,7 @@ mod cli;
 mod common;
 mod data;
 mod export;
+mod finetune;
 mod look;
 mod recipes;
 mod resume;

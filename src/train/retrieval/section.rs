@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 pub struct EvalSection {
     /// The split that is evaluated.
     pub split: EvalSplit,
+    /// Search this many images of the training split, drawn once for all runs, instead of the split's own gallery: category
+    /// retrieval, where a new picture is to find known ones of its class (`data.closed_set`).
+    #[schemars(range(min = 1))]
+    pub train_gallery: Option<usize>,
     /// Single gallery images, class means, or both.
     pub modes: Vec<Mode>,
     /// Leave the query's own camera out of its identity's images, where the data has cameras.
@@ -42,6 +46,7 @@ impl Default for EvalSection {
     fn default() -> Self {
         Self {
             split: EvalSplit::Test,
+            train_gallery: None,
             modes: vec![Mode::Instance],
             same_camera_rule: true,
             unqueried_centroids: true,
