@@ -310,21 +310,22 @@ fn to_text(queries: &Table, gallery: &Gallery, found: &[Vec<Hit>]) -> String {
     let mut text = String::new();
     for (item, hits) in queries.items.iter().zip(found) {
         let head = format!("{}, among {}", clean(&item.id), grouped(gallery.len()));
-        text.push_str(&format!("\n{head}\nplace  score   "));
         let labels: Vec<String> = hits
             .iter()
             .map(|hit| clean(&gallery.labels[hit.item as usize]))
             .collect();
-        let width = labels
+        let longest = labels
             .iter()
             .map(|label| label.chars().count())
             .max()
-            .unwrap_or(0)
-            .max(5);
-        text.push_str(&format!("{:width$}  id\n", "label"));
+            .unwrap_or(0);
+        // A folder without folders has no labels.
+        let width = if longest == 0 { 0 } else { longest.max(5) + 2 };
+        let label = if longest == 0 { "" } else { "label" };
+        text.push_str(&format!("\n{head}\nplace   score  {label:width$}id\n"));
         for ((hit, label), place) in hits.iter().zip(&labels).zip(1..) {
             let id = clean(&gallery.ids[hit.item as usize]);
-            text.push_str(&format!("{place:>5}  {:>6.3}  {label:width$}  {id}\n", hit.score));
+            text.push_str(&format!("{place:>5}  {:>6.3}  {label:width$}{id}\n", hit.score));
         }
     }
     text.push('\n');

@@ -106,7 +106,7 @@ pub fn item(html: &mut Html, tag: &str, more: &str, card: &Card, mark: Mark, pic
             html.element("div", &[("class", "mark")], |html| match mark {
                 Mark::Query => html.leaf("span", &[], "query"),
                 Mark::Judged { place, score, right } => {
-                    let sign = if right { "✓ right" } else { "✗ wrong" };
+                    let sign = if right { "✓" } else { "✗" };
                     html.leaf("span", &[], &format!("{place} {sign}"));
                     html.leaf("span", &[], &format!("{score:.3}"));
                 }

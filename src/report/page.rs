@@ -21,6 +21,8 @@ use crate::recipe::PaperSection;
 use crate::search::rank::grouped;
 use crate::train::sinks::jsonl::Line;
 
+/// As many pictures as stand in one row of a wide page.
+const ROW: usize = 8;
 /// The file's name beside `eval.json`.
 pub const FILE: &str = "report.html";
 
@@ -199,8 +201,9 @@ impl Page<'_> {
             quiet(
                 html,
                 &format!(
-                    "{count} drawn at random, one a label, among single gallery pictures. The number at the right of a \
-                     picture is its cosine with the query."
+                    "{count} drawn at random, one a label, among single gallery pictures: ✓ is right, ✗ is wrong, the \
+                     number under a picture's right edge is its cosine with the query. Where nothing right is among \
+                     them, the first right one comes last, with its place."
                 ),
             );
             for search in &show.samples {
@@ -245,6 +248,11 @@ impl Page<'_> {
     /// A query, its first items, and apart from them the first right one where it is not among them.
     fn search(&self, html: &mut Html, search: &Search, depth: usize, thumbs: &mut Thumbs) {
         let shown = &search.found[..depth.min(search.found.len())];
+        // The first right item has a place in the row, wherever it stands.
+        let shown = match shown.iter().any(|found| found.right) {
+            true => shown,
+            false => &shown[..shown.len().min(ROW - 1)],
+        };
         html.element("article", &[("class", "search")], |html| {
             let query = self.item(search.row);
             html.element("div", &[("class", "query")], |html| {

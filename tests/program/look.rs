@@ -208,7 +208,7 @@ fn pictures_are_embedded_and_found() {
             "--rerank=5,2,0.3",
             "--qe",
         ]);
-        assert_eq!(text.matches("place  score").count(), 16, "{text}");
+        assert_eq!(text.matches("place   score").count(), 16, "{text}");
         assert!(text.contains("among 32"), "{text}");
     }
     place

@@ -10,7 +10,7 @@ use crate::data::table::{ImageRef, Item, Split, Table};
 const DEPTH: usize = 32;
 
 /// Every picture under a folder, sorted by path. Ids are paths below the root with `/`; labels are the folders that pictures
-/// stand in, `.` being the root itself. All rows are gallery rows of the test split.
+/// stand in, empty for the root itself. All rows are gallery rows of the test split.
 pub fn read(root: &Path) -> Result<Table, DataError> {
     require_folder(root)?;
     let mut items = Vec::new();
@@ -68,10 +68,7 @@ fn item(path: std::path::PathBuf, id: String, below: &str) -> Item {
     Item {
         id,
         image: ImageRef::File(path),
-        label: match below.trim_end_matches('/') {
-            "" => ".".into(),
-            folder => folder.into(),
-        },
+        label: below.trim_end_matches('/').into(),
         category: None,
         text: None,
         split: Split::Test,
@@ -110,7 +107,7 @@ mod tests {
             .collect();
         assert_eq!(
             rows,
-            [("a/d.webp", "a"), ("a/deep/c.PNG", "a/deep"), ("b.jpg", ".")]
+            [("a/d.webp", "a"), ("a/deep/c.PNG", "a/deep"), ("b.jpg", "")]
         );
         assert!(table.notes[0].contains("notes.txt"), "{:?}", table.notes);
         #[cfg(unix)]
