@@ -1,6 +1,7 @@
 //! Two-dimensional convolution under torch's names.
 
 use super::host;
+use super::instance_norm::narrow;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -97,10 +98,11 @@ impl Conv2d {
     }
 
     /// `[batch, input, height, width]` → `[batch, output, height', width']`,
-    /// `height' = ⌊(height + 2 · padding − kernel) / stride⌋ + 1`, or ⌈height / stride⌉ where `same`.
+    /// `height' = ⌊(height + 2 · padding − kernel) / stride⌋ + 1`, or ⌈height / stride⌉ where `same`. Computed in the input's type:
+    /// weights that are kept in f32 are rounded to it on the way, and receive their gradients in f32.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let weight = self.weight.val();
-        let bias = self.bias.as_ref().map(|bias| bias.val());
+        let weight = narrow(self.weight.val(), x.dtype());
+        let bias = self.bias.as_ref().map(|bias| narrow(bias.val(), x.dtype()));
         let [_, _, height, width] = x.dims();
         let zeros = self.zeros([height, width]);
         let host = match self.groups {
@@ -118,6 +120,26 @@ impl Conv2d {
                 conv2d(x, weight, bias, options)
             }
         }
+    }
+
+    /// Steps down and right.
+    pub fn stride(&self) -> [usize; 2] {
+        self.stride
+    }
+
+    /// Whether the zeros are TensorFlow's SAME, which depend on the image's size.
+    pub fn is_same(&self) -> bool {
+        self.same
+    }
+
+    /// Groups of channels.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Rows of zeros above and below, columns of zeros left and right, where they are not [`is_same`](Self::is_same).
+    pub fn padding(&self) -> [usize; 2] {
+        self.padding
     }
 }
 

@@ -53,6 +53,10 @@ pub struct OptimizerSection {
     #[serde(default = "default_accumulate")]
     #[schemars(range(min = 1))]
     pub accumulate: u64,
+    /// Multiply the loss by this before the backward pass and divide the gradients by it: small gradients survive in f16.
+    #[serde(default = "default_loss_scale")]
+    #[schemars(range(min = 1.0))]
+    pub loss_scale: f64,
     /// Layer-wise decay of the learning rate: that of a parameter below n blocks of the trunk is multiplied by this to the power of
     /// n + 1 (heads keep theirs, the last block's is multiplied once, the stem's most often); on top of what its group says.
     #[serde(default)]
@@ -71,6 +75,9 @@ fn default_eps() -> f64 {
 }
 fn default_accumulate() -> u64 {
     1
+}
+fn default_loss_scale() -> f64 {
+    1.0
 }
 
 /// An update rule.
@@ -259,6 +266,7 @@ mod tests {
             nesterov: false,
             clip_norm: None,
             accumulate: 1,
+            loss_scale: 1.0,
             layer_decay: None,
             groups: vec![GroupSection {
                 params: "bias$".into(),
