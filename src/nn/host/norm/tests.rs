@@ -12,7 +12,8 @@ fn near(name: &str, ours: &[f32], theirs: &[f32]) {
     assert_eq!(ours.len(), theirs.len(), "{name}");
     let scale = theirs.iter().fold(1e-2f32, |m, v| m.max(v.abs()));
     for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
-        assert!((a - b).abs() <= 3e-5 * scale, "{name} {i}: {a} {b}");
+        // burn adds thousands of terms of either sign up in f32.
+        assert!((a - b).abs() <= 1e-4 * scale, "{name} {i}: {a} {b}");
     }
 }
 
