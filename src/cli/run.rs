@@ -5,12 +5,13 @@ use super::session::Session;
 use crate::backbones::weights::{self, Import};
 use crate::data::feed::{Feed, Job};
 use crate::device::Device;
+use crate::metrics::Ranks;
 use crate::papers::{Embed, Paper};
 use crate::recipe::{PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Protocol, Published};
 use crate::train::checkpoint::State;
 use crate::train::engine::{End, Engine, Evaluated, Hooks, Settings};
-use crate::train::retrieval::{Embedded, Measured, Task};
+use crate::train::retrieval::{Embedded, Measured, Mode, Task, WITHIN};
 use crate::train::run_folder::{RunFolder, RunInfo, Status};
 use crate::train::signals::StopFlag;
 use crate::train::sinks::jsonl::Jsonl;
@@ -51,6 +52,18 @@ pub struct RunResult {
     pub end: End,
     /// Its figures, if it was evaluated.
     pub report: Option<EvalReport>,
+    /// The page to look at, if it was written.
+    pub page: Option<PathBuf>,
+}
+
+/// What an evaluation found, and what it found it with.
+pub struct Evaluation {
+    /// The figures.
+    pub report: EvalReport,
+    /// Queries and gallery as vectors.
+    pub embedded: Embedded,
+    /// The ranks among single pictures, where that mode was measured.
+    pub ranks: Option<Ranks>,
 }
 
 /// Evaluates without intervals while training goes on.
@@ -139,6 +152,11 @@ pub fn run<P: Paper>(
     let steps = session.steps()?;
     let steps = options.max_steps.map_or(steps, |max| max.min(steps));
     let mut sinks = sinks(&run, &state, last.is_some())?;
+    if let Some(checkpoint) = &last {
+        say!("resume   from step {}", checkpoint.step);
+    }
+    say!("run      {}", root.display());
+    // Nothing is said between the bar's first line and its last: it would be painted over.
     if !options.tui {
         // burn's interface takes the whole terminal.
         sinks.push(Progress::stderr(progress::Plan {
@@ -161,12 +179,10 @@ pub fn run<P: Paper>(
     let mut engine = Engine::new(model, device, session.feed.clone(), settings, run, sinks, stop)?;
     match &last {
         Some(checkpoint) => {
-            say!("resume   from step {}", checkpoint.step);
             engine = engine.restore(&checkpoint.path)?;
         }
         None => first_words(session, &mut engine)?,
     }
-    say!("run      {}", root.display());
     let evaluator = Evaluator::<P> {
         task: session.task.clone(),
         pipeline: plan.eval_pipeline.clone(),
@@ -195,18 +211,22 @@ pub fn run<P: Paper>(
             folder: root,
             end,
             report: None,
+            page: None,
         });
     }
     let averaged = engine.averaged();
     let (model, _, _, run, _) = engine.into_parts();
     let model = averaged.unwrap_or_else(|| model.valid());
     let weights = if plan.train.ema.is_some() { "ema" } else { "last" };
-    let report = evaluate(session, &model, device, weights, &root)?;
-    run.write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
+    let evaluation = evaluate(session, &model, device, weights, &root)?;
+    run.write_eval(&serde_json::to_value(&evaluation.report).expect("a report is plain data"))?;
+    let page = super::look::report(session, &evaluation, device, &root, Some(&root));
+    super::look::projector(session, &evaluation, &root);
     Ok(RunResult {
         folder: root,
         end,
-        report: Some(report),
+        report: Some(evaluation.report),
+        page,
     })
 }
 
@@ -325,20 +345,38 @@ pub fn evaluate<P: Paper>(
     device: &Device,
     weights: &str,
     source: &Path,
-) -> crate::Result<EvalReport> {
+) -> crate::Result<Evaluation> {
     let plan = &session.plan;
     let embedded = embed_all(session, model, device)?;
     say!("evaluate {}", session.task.plan(&embedded, device)?);
     let mut measured = session.task.measure(&embedded, device, false)?;
+    if let Some(within) = measured.iter().find(|m| m.protocol == WITHIN) {
+        for (name, queries, figures) in session.task.by_category(&within.ranks)? {
+            let figure = |metric: &str| {
+                figures
+                    .get(metric)
+                    .map_or(f64::NAN, |figure| 100.0 * figure.value)
+            };
+            say!(
+                "category {name}: {} queries, recall@1 {:.1}, recall@20 {:.1}, mAP {:.1}",
+                grouped(queries),
+                figure("recall@1"),
+                figure("recall@20"),
+                figure("mAP")
+            );
+        }
+    }
     if plan.eval.pixel_baseline {
         measured.push(session.task.pixel_baseline(plan.train.workers())?);
     }
+    let ranks = measured.iter().find(|m| m.protocol == Mode::Instance.name());
+    let ranks = ranks.map(|measured| measured.ranks.clone());
     let mut protocols = measured.into_iter().map(protocol);
     let split = match plan.eval.split {
         crate::train::retrieval::EvalSplit::Valid => "valid",
         crate::train::retrieval::EvalSplit::Test => "test",
     };
-    Ok(EvalReport {
+    let report = EvalReport {
         recipe: plan.recipe.name.clone(),
         data: session.table.name.clone(),
         split: split.into(),
@@ -348,6 +386,11 @@ pub fn evaluate<P: Paper>(
         data_fingerprint: Some(session.table.fingerprint.clone()),
         headline: protocols.next().expect("a plan has a mode to evaluate in"),
         also: protocols.collect(),
+    };
+    Ok(Evaluation {
+        report,
+        embedded,
+        ranks,
     })
 }
 
@@ -376,6 +419,7 @@ fn protocol(measured: Measured) -> Protocol {
     let cmc = crate::metrics::cmc::curve(&measured.ranks, 50);
     Protocol {
         protocol: measured.protocol,
+        settings: measured.settings,
         queries: measured.queries,
         skipped: measured.skipped,
         gallery: measured.gallery,

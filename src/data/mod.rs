@@ -5,6 +5,7 @@
 //! them through a pipeline of [`transform`]s, and a [`loader`] makes them ahead of need on threads of its own.
 
 pub mod check;
+pub mod convert;
 pub mod datasets;
 pub mod drawn;
 pub mod error;
@@ -15,6 +16,7 @@ pub mod loader;
 pub mod native;
 pub mod sampler;
 pub mod section;
+pub mod shards;
 pub mod source;
 pub mod table;
 pub mod transform;

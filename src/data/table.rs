@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -52,6 +53,17 @@ pub enum ImageRef {
         /// What errors call it: the path inside its archive.
         name: String,
     },
+    /// A part of an archive file, which is read when it is needed and never unpacked.
+    Slice {
+        /// The archive.
+        archive: Arc<Path>,
+        /// Where the encoded image begins, in bytes.
+        offset: u64,
+        /// How many bytes it has.
+        length: u64,
+        /// The archive's file name and the path inside.
+        name: String,
+    },
     /// Nowhere: it is drawn when it is asked for.
     Drawn(Drawn),
 }
@@ -61,7 +73,7 @@ impl ImageRef {
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             ImageRef::File(path) => path.to_string_lossy(),
-            ImageRef::Memory { name, .. } => Cow::Borrowed(name),
+            ImageRef::Memory { name, .. } | ImageRef::Slice { name, .. } => Cow::Borrowed(name),
             ImageRef::Drawn(drawn) => Cow::Borrowed(drawn.name()),
         }
     }
@@ -71,6 +83,12 @@ impl ImageRef {
         match self {
             ImageRef::File(path) => crate::files::read_bytes(path).map(Bytes::from),
             ImageRef::Memory { bytes, .. } => Ok(bytes.clone()),
+            ImageRef::Slice {
+                archive,
+                offset,
+                length,
+                ..
+            } => crate::files::read_part(archive, *offset, *length).map(Bytes::from),
             ImageRef::Drawn(drawn) => drawn.png(),
         }
     }
@@ -305,6 +323,9 @@ fn fingerprint(table: &Table) -> String {
             }
             ImageRef::Memory { bytes, .. } => {
                 hash.update(blake3::hash(bytes).as_bytes());
+            }
+            ImageRef::Slice { length, .. } => {
+                hash.update(&length.to_le_bytes());
             }
             // What it would be drawn as: drawing every picture of a large catalogue to hash it would take longer than training.
             ImageRef::Drawn(drawn) => {

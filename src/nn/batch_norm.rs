@@ -5,6 +5,7 @@
 //! on the small batches of a BNNeck the difference shows.
 
 use super::host::norm::{self, Then};
+use super::instance_norm::{narrow, widen};
 use burn::config::Config;
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::tensor::activation::relu;
@@ -113,12 +114,28 @@ impl BatchNorm {
         self.forward_then(x, Then { add, relu: true })
     }
 
+    /// Statistics and normalisation are f32 whatever the input's type is; the output has the input's.
     fn forward_then<const D: usize>(&self, x: Tensor<D>, then: Then<D>) -> Tensor<D> {
+        let dtype = x.dtype();
+        let x = widen(x);
+        let then = Then {
+            add: then.add.map(widen),
+            ..then
+        };
+        narrow(self.forward_wide(x, then), dtype)
+    }
+
+    fn forward_wide<const D: usize>(&self, x: Tensor<D>, then: Then<D>) -> Tensor<D> {
         if x.device().is_autodiff() && self.training.is_enabled() {
             self.forward_train(x, then)
         } else {
             self.forward_eval(x, then)
         }
+    }
+
+    /// What is added to the variance before its root.
+    pub fn eps(&self) -> f64 {
+        self.eps
     }
 
     fn bias(&self) -> Tensor<1> {

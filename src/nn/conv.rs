@@ -1,6 +1,7 @@
 //! Two-dimensional convolution under torch's names.
 
 use super::host;
+use super::instance_norm::narrow;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -64,10 +65,11 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// `[batch, input, height, width]` → `[batch, output, height', width']`,
-    /// `height' = ⌊(height + 2 · padding − kernel) / stride⌋ + 1`.
+    /// `height' = ⌊(height + 2 · padding − kernel) / stride⌋ + 1`. Computed in the input's type: weights that are kept in f32 are
+    /// rounded to it on the way, and receive their gradients in f32.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let weight = self.weight.val();
-        let bias = self.bias.as_ref().map(|bias| bias.val());
+        let weight = narrow(self.weight.val(), x.dtype());
+        let bias = self.bias.as_ref().map(|bias| narrow(bias.val(), x.dtype()));
         match host::conv::conv2d(&x, &weight, self.stride, self.padding) {
             Some(y) => match bias {
                 Some(bias) => y + bias.reshape([1, -1, 1, 1]),
@@ -80,5 +82,15 @@ impl Conv2d {
                 ConvOptions::new(self.stride, self.padding, [1, 1], 1),
             ),
         }
+    }
+
+    /// Steps down and right.
+    pub fn stride(&self) -> [usize; 2] {
+        self.stride
+    }
+
+    /// Rows of zeros above and below, columns of zeros left and right.
+    pub fn padding(&self) -> [usize; 2] {
+        self.padding
     }
 }

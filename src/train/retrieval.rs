@@ -1,21 +1,23 @@
 //! Evaluation of a model that embeds pictures: embed queries and gallery, rank exactly, measure.
 
+mod category;
 mod embed;
 mod section;
 
+pub use category::WITHIN;
 pub use embed::embed;
 pub use section::{EvalSection, EvalSplit, Mode};
 
 use super::TrainError;
-use crate::data::image::Filter;
+use crate::data::image::{DecodeOptions, Filter};
 use crate::data::transform::{Op, Pipeline};
 use crate::data::{Split, Table};
 use crate::device::Device;
 use crate::metrics::{Figures, Metric, Ranks, Resampling, bootstrap, retrieval_metrics};
 use crate::papers::Embed;
 use crate::search::{
-    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Side,
-    Similarity, relevance::Names,
+    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Rerank,
+    Reranked, Scorer, Side, Similarity, relevance::Names,
 };
 use embed::each_batch;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub struct Task {
     gallery_side: Side,
     own: Vec<Option<u32>>,
     section: EvalSection,
+    decode: DecodeOptions,
     seed: u64,
     notes: Vec<String>,
 }
@@ -47,8 +50,11 @@ pub struct Embedded {
 /// The figures of one mode.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// `instance`, `centroid`, `centroid, every identity` or `pixels`.
+    /// `instance`, `centroid`, `centroid, every identity`, `pixels`, `instance, re-ranked`, `instance, expanded` or
+    /// `instance, expanded and re-ranked`.
     pub protocol: String,
+    /// What re-ranking and expansion were set to.
+    pub settings: Option<String>,
     /// Figures with intervals.
     pub figures: Figures,
     /// Queries, the skipped included.
@@ -119,9 +125,16 @@ impl Task {
             gallery_side,
             own,
             section,
+            decode: DecodeOptions::default(),
             seed,
             notes,
         })
+    }
+
+    /// Reads pictures in this way: the way in which training reads them.
+    pub fn with_decode(mut self, decode: DecodeOptions) -> Self {
+        self.decode = decode;
+        self
     }
 
     /// What was decided about the section, in sentences.
@@ -182,7 +195,71 @@ impl Task {
                 }
             }
         }
+        if !quick {
+            self.neighbours(embedded, device, &mut measured)?;
+        }
+        if self.section.per_category && !quick {
+            measured.extend(self.per_category(embedded, device)?);
+        }
         Ok(measured)
+    }
+
+    /// Re-ranking and expansion of the search among single pictures, where the section asks for them.
+    fn neighbours(
+        &self,
+        embedded: &Embedded,
+        device: &Device,
+        measured: &mut Vec<Measured>,
+    ) -> crate::Result<()> {
+        let mut add = |protocol: &str, settings: String, scorer: &mut dyn Scorer| -> crate::Result<()> {
+            let ranks = search::rank(scorer, &self.relevance(), &Options::default())?;
+            let mut found = self.figures(protocol, ranks, self.gallery.len(), false)?;
+            found.settings = Some(settings);
+            measured.push(found);
+            Ok(())
+        };
+        let reranked = |embedded: &Embedded, settings: &Rerank| {
+            let Embedded {
+                queries,
+                gallery,
+                dim,
+            } = embedded;
+            Reranked::new(queries, gallery, *dim, &self.own, settings, device)
+        };
+        if let Some(settings) = &self.section.rerank {
+            let mut scorer = reranked(embedded, settings)?;
+            add("instance, re-ranked", settings.to_string(), &mut scorer)?;
+        }
+        let Some(settings) = &self.section.query_expansion else {
+            return Ok(());
+        };
+        let (queries, gallery) = search::expand(
+            &embedded.queries,
+            &embedded.gallery,
+            embedded.dim,
+            &self.own,
+            settings,
+            device,
+        )?;
+        let expanded = Embedded {
+            queries,
+            gallery,
+            dim: embedded.dim,
+        };
+        add(
+            "instance, expanded",
+            settings.to_string(),
+            &mut self.scorer(&expanded, device)?,
+        )?;
+        if let Some(rerank) = &self.section.rerank {
+            let mut scorer = reranked(&expanded, rerank)?;
+            add(
+                "instance, expanded and re-ranked",
+                format!("{settings}; {rerank}"),
+                &mut scorer,
+            )?;
+        }
+        Ok(())
     }
 
     /// How much memory the ranking of single images takes, in words.
@@ -190,7 +267,13 @@ impl Task {
         Ok(Plan::new(&self.scorer(embedded, device)?, &Options::default()).to_string())
     }
 
-    fn scorer(&self, embedded: &Embedded, device: &Device) -> crate::Result<Embeddings> {
+    /// Which gallery pictures each query should find, and which are left out of its ranking.
+    pub fn relevance(&self) -> LabelRelevance {
+        LabelRelevance::new(self.query_side.clone(), self.gallery_side.clone()).with_own(self.own.clone())
+    }
+
+    /// The scores of single gallery pictures: cosines.
+    pub fn scorer(&self, embedded: &Embedded, device: &Device) -> crate::Result<Embeddings> {
         Ok(Embeddings::new(
             embedded.queries.clone(),
             embedded.gallery.clone(),
@@ -207,11 +290,9 @@ impl Task {
         device: &Device,
         quick: bool,
     ) -> crate::Result<Measured> {
-        let relevance = LabelRelevance::new(self.query_side.clone(), self.gallery_side.clone())
-            .with_own(self.own.clone());
         let ranks = search::rank(
             &mut self.scorer(embedded, device)?,
-            &relevance,
+            &self.relevance(),
             &Options::default(),
         )?;
         self.figures(protocol, ranks, self.gallery.len(), quick)
@@ -254,6 +335,7 @@ impl Task {
         let figures = bootstrap::figures(&ranks, &self.query_side.labels, &metrics, &resampling)?;
         Ok(Measured {
             protocol: protocol.into(),
+            settings: None,
             figures,
             queries: ranks.queries.len(),
             skipped: ranks.skipped,
@@ -277,15 +359,23 @@ impl Task {
         ])?;
         let embed = |rows: &[usize]| -> Result<Vec<f32>, TrainError> {
             let mut all = Vec::new();
-            each_batch(&self.table, rows, &pipeline, 64, workers, |batch, real| {
-                for pixels in batch.pixels.chunks_exact(3 * 16 * 16).take(real) {
-                    for channel in pixels.chunks_exact(16 * 16) {
-                        let mean = channel.iter().sum::<f32>() / 256.0;
-                        all.extend(channel.iter().map(|v| v - mean));
+            each_batch(
+                &self.table,
+                rows,
+                &pipeline,
+                self.decode,
+                64,
+                workers,
+                |batch, real| {
+                    for pixels in batch.pixels.chunks_exact(3 * 16 * 16).take(real) {
+                        for channel in pixels.chunks_exact(16 * 16) {
+                            let mean = channel.iter().sum::<f32>() / 256.0;
+                            all.extend(channel.iter().map(|v| v - mean));
+                        }
                     }
-                }
-                Ok(())
-            })?;
+                    Ok(())
+                },
+            )?;
             Ok(all)
         };
         let embedded = Embedded {
@@ -314,6 +404,7 @@ impl Task {
                 &self.table,
                 rows,
                 pipeline,
+                self.decode,
                 device,
                 batch,
                 workers,

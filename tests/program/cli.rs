@@ -46,7 +46,9 @@ fn recipes_are_listed_shown_copied_compared_and_described() {
         "quickstart",
         "ctl-market1501",
         "ctl-dukemtmc",
+        "ctl-street2shop",
         "fashion-reid-market1501",
+        "sop",
         "Market-1501",
         "(2021)",
     ] {

@@ -3,6 +3,9 @@
 mod bad_input;
 mod cli;
 mod common;
+mod data;
 mod export;
+mod look;
 mod recipes;
 mod resume;
+mod sweep;

@@ -14,7 +14,9 @@ use crate::files::{FileError, write_whole};
 
 /// `tailor data wardrobe`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tailor data wardrobe garments --products 2000 --size 256\n  tailor data wardrobe garments.png --sheet --products 8")]
+#[command(
+    after_help = "Examples:\n  tailor data wardrobe garments --products 2000 --size 256\n  tailor data wardrobe garments.png --sheet --products 8"
+)]
 pub struct WardrobeArgs {
     /// The folder to make (`items.csv` and `images/`), or with --sheet the PNG.
     pub out: PathBuf,
@@ -103,7 +105,10 @@ fn contact_sheet(table: &Table, columns: usize, path: &Path) -> Result<(), DataE
     if drawings.len() > MOST {
         return Err(DataError::Setting {
             key: "wardrobe",
-            message: format!("a sheet of {} pictures is past the limit of {MOST}", drawings.len()),
+            message: format!(
+                "a sheet of {} pictures is past the limit of {MOST}",
+                drawings.len()
+            ),
             remedy: "ask for fewer with --products, --studio or --street".into(),
         });
     }
@@ -129,8 +134,13 @@ fn write_images(table: &mut Table, out: &Path, format: Format) -> Result<(), Dat
         .items
         .iter()
         .map(|item| {
-            let view = item.id.strip_prefix(&format!("{}-", item.label)).unwrap_or(&item.id);
-            out.join("images").join(&item.label).join(format!("{view}.{extension}"))
+            let view = item
+                .id
+                .strip_prefix(&format!("{}-", item.label))
+                .unwrap_or(&item.id);
+            out.join("images")
+                .join(&item.label)
+                .join(format!("{view}.{extension}"))
         })
         .collect();
     let bar = bar("draw", drawings.len());
@@ -159,9 +169,11 @@ fn write_images(table: &mut Table, out: &Path, format: Format) -> Result<(), Dat
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     })?;
     bar.finish_and_clear();
     let items = std::mem::take(&mut table.items);

@@ -110,7 +110,9 @@ impl Artist for Views {
     fn identity(&self) -> String {
         let Wardrobe { seed, siblings } = self.wardrobe;
         let (studio, street, size) = (self.studio, self.street, self.size);
-        format!("wardrobe {VERSION}: seed {seed}, siblings {siblings}, studio {studio}, street {street}, size {size}")
+        format!(
+            "wardrobe {VERSION}: seed {seed}, siblings {siblings}, studio {studio}, street {street}, size {size}"
+        )
     }
 
     fn draw(&self, number: u64, picture: &mut Picture) {
@@ -153,7 +155,11 @@ pub fn read(options: &WardrobeOptions, train_fraction: Option<f64>) -> Result<Ta
     for index in 0..options.products {
         let product = wardrobe.product(index);
         let (label, title) = (format!("p{index:06}"), product.title());
-        let split = if index < trained { Split::Train } else { Split::Test };
+        let split = if index < trained {
+            Split::Train
+        } else {
+            Split::Test
+        };
         let mut attributes: Vec<Option<String>> = vec![None; ATTRIBUTES.len()];
         for (name, value) in product.attributes() {
             if let Some(at) = ATTRIBUTES.iter().position(|&column| column == name) {
@@ -189,7 +195,11 @@ pub fn read(options: &WardrobeOptions, train_fraction: Option<f64>) -> Result<Ta
         }
     }
     let mut table = Table::new("wardrobe", None, items);
-    table.extra = ATTRIBUTES.iter().map(|name| name.to_string()).zip(columns).collect();
+    table.extra = ATTRIBUTES
+        .iter()
+        .map(|name| name.to_string())
+        .zip(columns)
+        .collect();
     Ok(table)
 }
 

@@ -105,6 +105,17 @@ pub fn crop_to(picture: &mut Picture, name: &str, crop: Option<[f32; 4]>) -> Res
     }
 }
 
+/// Width and height of the image of a stream, from its head alone; none where that is no image's.
+pub fn dimensions(stream: impl std::io::BufRead + std::io::Seek) -> Option<[u32; 2]> {
+    let read = || {
+        let reader = ImageReader::new(stream).with_guessed_format().ok()?;
+        let (width, height) = reader.into_dimensions().ok()?;
+        Some([width, height])
+    };
+    // As with pixels, a panic of a decoder is a broken image.
+    catch_unwind(AssertUnwindSafe(read)).ok().flatten()
+}
+
 fn read(bytes: &[u8], name: &str, options: &DecodeOptions, picture: &mut Picture) -> Result<(), ImageError> {
     let broken = |error: image::ImageError| ImageError::Broken {
         name: name.to_owned(),

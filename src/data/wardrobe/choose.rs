@@ -114,13 +114,30 @@ pub(super) fn design(category: Category, pattern: Option<Pattern>, draws: &mut S
 /// Cut, sleeves, neck, length, fit.
 fn form(p: &mut Product, s: &mut Stream) {
     use {Cut::*, Length as L, Neck as N, Sleeve as S};
-    let fits = [(Fit::Slim, 1.0), (Fit::Regular, 2.0), (Fit::Loose, 1.0), (Fit::Oversized, 0.6)];
+    let fits = [
+        (Fit::Slim, 1.0),
+        (Fit::Regular, 2.0),
+        (Fit::Loose, 1.0),
+        (Fit::Oversized, 0.6),
+    ];
     let top = [(L::Cropped, 1.0), (L::Regular, 4.0), (L::Longline, 1.0)];
     let skirt = [(L::Mini, 1.2), (L::Knee, 1.3), (L::Midi, 1.2), (L::Maxi, 0.8)];
     match p.category {
         Category::TShirt => {
-            p.sleeve = Some(pick(s, &[(S::None, 0.6), (S::Cap, 0.6), (S::Short, 4.0), (S::Elbow, 0.7), (S::Long, 1.0)]));
-            p.neck = Some(pick(s, &[(N::Round, 3.0), (N::V, 1.5), (N::Scoop, 1.0), (N::Boat, 0.6)]));
+            p.sleeve = Some(pick(
+                s,
+                &[
+                    (S::None, 0.6),
+                    (S::Cap, 0.6),
+                    (S::Short, 4.0),
+                    (S::Elbow, 0.7),
+                    (S::Long, 1.0),
+                ],
+            ));
+            p.neck = Some(pick(
+                s,
+                &[(N::Round, 3.0), (N::V, 1.5), (N::Scoop, 1.0), (N::Boat, 0.6)],
+            ));
             p.length = Some(pick(s, &top));
             p.fit = Some(pick(s, &fits));
         }
@@ -132,15 +149,32 @@ fn form(p: &mut Product, s: &mut Stream) {
         }
         Category::Blouse => {
             p.cut = pick(s, &[(Plain, 2.0), (Puff, 1.0), (Peplum, 1.0)]);
-            let sleeves = [(S::None, 0.8), (S::Short, 1.5), (S::ThreeQuarter, 1.2), (S::Long, 1.5)];
+            let sleeves = [
+                (S::None, 0.8),
+                (S::Short, 1.5),
+                (S::ThreeQuarter, 1.2),
+                (S::Long, 1.5),
+            ];
             p.sleeve = Some(pick(s, &sleeves));
-            p.neck = Some(pick(s, &[(N::Round, 1.0), (N::V, 1.3), (N::Square, 1.0), (N::Boat, 0.8), (N::Bow, 1.0)]));
+            p.neck = Some(pick(
+                s,
+                &[
+                    (N::Round, 1.0),
+                    (N::V, 1.3),
+                    (N::Square, 1.0),
+                    (N::Boat, 0.8),
+                    (N::Bow, 1.0),
+                ],
+            ));
             p.length = Some(pick(s, &top));
         }
         Category::Sweater => {
             p.cut = pick(s, &[(Plain, 2.0), (CableKnit, 1.0)]);
             p.sleeve = Some(pick(s, &[(S::Long, 5.0), (S::ThreeQuarter, 0.6), (S::None, 0.5)]));
-            p.neck = Some(pick(s, &[(N::Round, 2.0), (N::V, 1.3), (N::Turtle, 1.5), (N::Boat, 0.5)]));
+            p.neck = Some(pick(
+                s,
+                &[(N::Round, 2.0), (N::V, 1.3), (N::Turtle, 1.5), (N::Boat, 0.5)],
+            ));
             p.length = Some(pick(s, &top));
             p.fit = Some(pick(s, &fits));
         }
@@ -151,8 +185,21 @@ fn form(p: &mut Product, s: &mut Stream) {
             p.fit = Some(pick(s, &fits));
         }
         Category::Jacket => {
-            p.cut = pick(s, &[(Bomber, 1.0), (Blazer, 1.2), (Biker, 0.9), (Trucker, 1.0), (Puffer, 1.0)]);
-            p.sleeve = Some(if p.cut == Puffer && s.chance(0.25) { S::None } else { S::Long });
+            p.cut = pick(
+                s,
+                &[
+                    (Bomber, 1.0),
+                    (Blazer, 1.2),
+                    (Biker, 0.9),
+                    (Trucker, 1.0),
+                    (Puffer, 1.0),
+                ],
+            );
+            p.sleeve = Some(if p.cut == Puffer && s.chance(0.25) {
+                S::None
+            } else {
+                S::Long
+            });
             p.neck = Some(match p.cut {
                 Blazer | Biker => N::Lapel,
                 Trucker => N::Collar,
@@ -168,10 +215,34 @@ fn form(p: &mut Product, s: &mut Stream) {
             p.length = Some(pick(s, &[(L::Mini, 1.2), (L::Knee, 1.5), (L::Midi, 0.7)]));
         }
         Category::Dress => {
-            p.cut = pick(s, &[(Shift, 1.0), (ALine, 1.3), (Flared, 1.2), (Pencil, 0.8), (Pleated, 0.8), (Wrap, 0.7)]);
-            let sleeves = [(S::None, 1.2), (S::Strap, 1.2), (S::Cap, 0.6), (S::Short, 1.2), (S::ThreeQuarter, 0.7), (S::Long, 1.0)];
+            p.cut = pick(
+                s,
+                &[
+                    (Shift, 1.0),
+                    (ALine, 1.3),
+                    (Flared, 1.2),
+                    (Pencil, 0.8),
+                    (Pleated, 0.8),
+                    (Wrap, 0.7),
+                ],
+            );
+            let sleeves = [
+                (S::None, 1.2),
+                (S::Strap, 1.2),
+                (S::Cap, 0.6),
+                (S::Short, 1.2),
+                (S::ThreeQuarter, 0.7),
+                (S::Long, 1.0),
+            ];
             p.sleeve = Some(pick(s, &sleeves));
-            let necks = [(N::Round, 1.2), (N::V, 1.2), (N::Square, 0.9), (N::Boat, 0.6), (N::Scoop, 0.9), (N::Collar, 0.5)];
+            let necks = [
+                (N::Round, 1.2),
+                (N::V, 1.2),
+                (N::Square, 0.9),
+                (N::Boat, 0.6),
+                (N::Scoop, 0.9),
+                (N::Collar, 0.5),
+            ];
             p.neck = Some(match (p.cut, p.sleeve) {
                 (Wrap, _) => N::V,
                 (_, Some(S::Strap)) => pick(s, &[(N::V, 1.0), (N::Square, 1.0), (N::Scoop, 1.0)]),
@@ -180,11 +251,26 @@ fn form(p: &mut Product, s: &mut Stream) {
             p.length = Some(pick(s, &skirt));
         }
         Category::Skirt => {
-            p.cut = pick(s, &[(Pencil, 1.0), (ALine, 1.3), (Flared, 1.2), (Pleated, 1.0), (Wrap, 0.7)]);
+            p.cut = pick(
+                s,
+                &[
+                    (Pencil, 1.0),
+                    (ALine, 1.3),
+                    (Flared, 1.2),
+                    (Pleated, 1.0),
+                    (Wrap, 0.7),
+                ],
+            );
             p.length = Some(pick(s, &skirt));
         }
         Category::Trousers | Category::Jeans => {
-            let mut cuts = vec![(Skinny, 1.0), (Straight, 1.3), (Wide, 1.0), (Bootcut, 0.8), (Tapered, 1.0)];
+            let mut cuts = vec![
+                (Skinny, 1.0),
+                (Straight, 1.3),
+                (Wide, 1.0),
+                (Bootcut, 0.8),
+                (Tapered, 1.0),
+            ];
             if p.category == Category::Trousers {
                 cuts.push((Cargo, 0.7));
             }
@@ -195,10 +281,43 @@ fn form(p: &mut Product, s: &mut Stream) {
             p.cut = pick(s, &[(Straight, 1.5), (Wide, 1.0), (Cargo, 0.6)]);
             p.length = Some(pick(s, &[(L::Mini, 1.0), (L::Knee, 1.0)]));
         }
-        Category::Shoes => p.cut = pick(s, &[(Sneaker, 2.0), (Loafer, 1.0), (Pump, 1.2), (Sandal, 0.8), (Ballet, 0.7)]),
+        Category::Shoes => {
+            p.cut = pick(
+                s,
+                &[
+                    (Sneaker, 2.0),
+                    (Loafer, 1.0),
+                    (Pump, 1.2),
+                    (Sandal, 0.8),
+                    (Ballet, 0.7),
+                ],
+            )
+        }
         Category::Boots => p.cut = pick(s, &[(Ankle, 1.0), (Chelsea, 1.0), (Knee, 1.0), (Hiking, 1.0)]),
-        Category::Bag => p.cut = pick(s, &[(Tote, 1.2), (Shoulder, 1.2), (Backpack, 1.0), (Clutch, 0.7), (Bucket, 0.8)]),
-        Category::Hat => p.cut = pick(s, &[(Beanie, 1.3), (Cap, 1.3), (Fedora, 0.8), (Sun, 0.7), (BucketHat, 0.8)]),
+        Category::Bag => {
+            p.cut = pick(
+                s,
+                &[
+                    (Tote, 1.2),
+                    (Shoulder, 1.2),
+                    (Backpack, 1.0),
+                    (Clutch, 0.7),
+                    (Bucket, 0.8),
+                ],
+            )
+        }
+        Category::Hat => {
+            p.cut = pick(
+                s,
+                &[
+                    (Beanie, 1.3),
+                    (Cap, 1.3),
+                    (Fedora, 0.8),
+                    (Sun, 0.7),
+                    (BucketHat, 0.8),
+                ],
+            )
+        }
         Category::Scarf => p.cut = pick(s, &[(Loop, 1.0), (Hanging, 1.5)]),
     }
 }
@@ -207,23 +326,104 @@ fn form(p: &mut Product, s: &mut Stream) {
 fn patterns(p: &Product) -> &'static [(Pattern, f64)] {
     use Pattern::*;
     match p.category {
-        Category::TShirt => &[(Plain, 1.6), (Stripes, 1.3), (Print, 2.0), (ColourBlock, 0.7), (Dots, 0.4), (Floral, 0.4), (VerticalStripes, 0.2)],
-        Category::Shirt => &[(Plain, 1.3), (VerticalStripes, 1.2), (Checks, 1.6), (Denim, 0.7), (Dots, 0.5), (Floral, 0.7), (Print, 0.3)],
-        Category::Blouse => &[(Plain, 1.3), (Floral, 1.4), (Dots, 1.1), (Stripes, 0.5), (VerticalStripes, 0.6), (Checks, 0.3)],
-        Category::Sweater => &[(Knit, 2.5), (Stripes, 1.3), (ColourBlock, 0.8), (Print, 0.7), (Checks, 0.3)],
+        Category::TShirt => &[
+            (Plain, 1.6),
+            (Stripes, 1.3),
+            (Print, 2.0),
+            (ColourBlock, 0.7),
+            (Dots, 0.4),
+            (Floral, 0.4),
+            (VerticalStripes, 0.2),
+        ],
+        Category::Shirt => &[
+            (Plain, 1.3),
+            (VerticalStripes, 1.2),
+            (Checks, 1.6),
+            (Denim, 0.7),
+            (Dots, 0.5),
+            (Floral, 0.7),
+            (Print, 0.3),
+        ],
+        Category::Blouse => &[
+            (Plain, 1.3),
+            (Floral, 1.4),
+            (Dots, 1.1),
+            (Stripes, 0.5),
+            (VerticalStripes, 0.6),
+            (Checks, 0.3),
+        ],
+        Category::Sweater => &[
+            (Knit, 2.5),
+            (Stripes, 1.3),
+            (ColourBlock, 0.8),
+            (Print, 0.7),
+            (Checks, 0.3),
+        ],
         Category::Hoodie => &[(Plain, 1.5), (Print, 1.8), (ColourBlock, 1.0), (Stripes, 0.4)],
-        Category::Jacket => &[(Plain, 2.0), (Checks, 0.5), (ColourBlock, 0.6), (Floral, 0.2), (VerticalStripes, 0.2)],
+        Category::Jacket => &[
+            (Plain, 2.0),
+            (Checks, 0.5),
+            (ColourBlock, 0.6),
+            (Floral, 0.2),
+            (VerticalStripes, 0.2),
+        ],
         Category::Coat => &[(Plain, 2.5), (Checks, 1.0), (ColourBlock, 0.2)],
-        Category::Dress => &[(Plain, 1.5), (Floral, 1.6), (Dots, 1.0), (Stripes, 0.7), (VerticalStripes, 0.4), (Checks, 0.6), (ColourBlock, 0.5), (Knit, 0.3)],
-        Category::Skirt => &[(Plain, 1.5), (Floral, 1.0), (Checks, 1.1), (Dots, 0.7), (Denim, 0.6), (Stripes, 0.4), (VerticalStripes, 0.4)],
+        Category::Dress => &[
+            (Plain, 1.5),
+            (Floral, 1.6),
+            (Dots, 1.0),
+            (Stripes, 0.7),
+            (VerticalStripes, 0.4),
+            (Checks, 0.6),
+            (ColourBlock, 0.5),
+            (Knit, 0.3),
+        ],
+        Category::Skirt => &[
+            (Plain, 1.5),
+            (Floral, 1.0),
+            (Checks, 1.1),
+            (Dots, 0.7),
+            (Denim, 0.6),
+            (Stripes, 0.4),
+            (VerticalStripes, 0.4),
+        ],
         Category::Trousers => &[(Plain, 2.5), (VerticalStripes, 0.7), (Checks, 0.7), (Floral, 0.3)],
         Category::Jeans => &[(Denim, 1.0)],
-        Category::Shorts => &[(Plain, 1.3), (Denim, 1.2), (Checks, 0.6), (Floral, 0.6), (Stripes, 0.3)],
+        Category::Shorts => &[
+            (Plain, 1.3),
+            (Denim, 1.2),
+            (Checks, 0.6),
+            (Floral, 0.6),
+            (Stripes, 0.3),
+        ],
         Category::Shoes => &[(Plain, 2.0), (ColourBlock, 1.2), (Dots, 0.2), (Checks, 0.3)],
         Category::Boots => &[(Plain, 2.0), (ColourBlock, 0.6)],
-        Category::Bag => &[(Plain, 1.8), (ColourBlock, 0.9), (Checks, 0.5), (Stripes, 0.5), (Floral, 0.4), (Print, 0.6), (Dots, 0.3), (Denim, 0.2)],
-        Category::Hat => &[(Plain, 1.5), (Stripes, 0.6), (Knit, 0.6), (Checks, 0.3), (Print, 0.4), (ColourBlock, 0.4)],
-        Category::Scarf => &[(Plain, 0.7), (Checks, 1.5), (Stripes, 1.0), (Knit, 0.8), (Floral, 0.5), (Dots, 0.4)],
+        Category::Bag => &[
+            (Plain, 1.8),
+            (ColourBlock, 0.9),
+            (Checks, 0.5),
+            (Stripes, 0.5),
+            (Floral, 0.4),
+            (Print, 0.6),
+            (Dots, 0.3),
+            (Denim, 0.2),
+        ],
+        Category::Hat => &[
+            (Plain, 1.5),
+            (Stripes, 0.6),
+            (Knit, 0.6),
+            (Checks, 0.3),
+            (Print, 0.4),
+            (ColourBlock, 0.4),
+        ],
+        Category::Scarf => &[
+            (Plain, 0.7),
+            (Checks, 1.5),
+            (Stripes, 1.0),
+            (Knit, 0.8),
+            (Floral, 0.5),
+            (Dots, 0.4),
+        ],
     }
 }
 
@@ -294,11 +494,32 @@ fn details(p: &mut Product, s: &mut Stream) {
         C::Coat => Some(match p.cut {
             Cut::Trench => pick(s, &[(Closure::DoubleBreasted, 1.0), (Closure::Belt, 1.5)]),
             Cut::Parka => Closure::Zip,
-            _ => pick(s, &[(Closure::Buttons, 1.5), (Closure::DoubleBreasted, 1.0), (Closure::Belt, 0.7)]),
+            _ => pick(
+                s,
+                &[
+                    (Closure::Buttons, 1.5),
+                    (Closure::DoubleBreasted, 1.0),
+                    (Closure::Belt, 0.7),
+                ],
+            ),
         }),
         C::Dress if p.cut == Cut::Wrap => Some(Closure::Belt),
-        C::Dress => pick(s, &[(None, 2.0), (Some(Closure::Belt), 0.8), (Some(Closure::Buttons), 0.6)]),
-        C::Skirt => pick(s, &[(None, 2.0), (Some(Closure::Buttons), 0.8), (Some(Closure::Belt), 0.4)]),
+        C::Dress => pick(
+            s,
+            &[
+                (None, 2.0),
+                (Some(Closure::Belt), 0.8),
+                (Some(Closure::Buttons), 0.6),
+            ],
+        ),
+        C::Skirt => pick(
+            s,
+            &[
+                (None, 2.0),
+                (Some(Closure::Buttons), 0.8),
+                (Some(Closure::Belt), 0.4),
+            ],
+        ),
         C::Trousers | C::Shorts => maybe(s, 0.3, Closure::Belt),
         C::Shoes if p.cut == Cut::Sneaker => Some(Closure::Laces),
         C::Boots if p.cut == Cut::Hiking => Some(Closure::Laces),
@@ -306,10 +527,24 @@ fn details(p: &mut Product, s: &mut Stream) {
     };
     p.pockets = match p.category {
         C::TShirt if p.pattern != Pattern::Print => maybe(s, 0.25, Pockets::Chest),
-        C::Shirt => pick(s, &[(None, 1.0), (Some(Pockets::Chest), 1.5), (Some(Pockets::TwoChest), 1.0)]),
+        C::Shirt => pick(
+            s,
+            &[
+                (None, 1.0),
+                (Some(Pockets::Chest), 1.5),
+                (Some(Pockets::TwoChest), 1.0),
+            ],
+        ),
         C::Hoodie => maybe(s, 0.75, Pockets::Kangaroo),
         C::Jacket if p.cut == Cut::Trucker => Some(Pockets::TwoChest),
-        C::Jacket | C::Coat => pick(s, &[(Some(Pockets::Welt), 1.2), (Some(Pockets::Patch), 1.0), (None, 0.4)]),
+        C::Jacket | C::Coat => pick(
+            s,
+            &[
+                (Some(Pockets::Welt), 1.2),
+                (Some(Pockets::Patch), 1.0),
+                (None, 0.4),
+            ],
+        ),
         C::Trousers | C::Shorts if p.cut == Cut::Cargo => Some(Pockets::Cargo),
         C::Dress | C::Skirt => maybe(s, 0.2, Pockets::Patch),
         C::Bag if p.cut != Cut::Clutch => maybe(s, 0.4, Pockets::Patch),
@@ -320,9 +555,18 @@ fn details(p: &mut Product, s: &mut Stream) {
         C::Hoodie | C::Dress | C::Skirt => maybe(s, 0.2, Trim::Contrast),
         C::Coat if p.cut == Cut::Parka => maybe(s, 0.6, Trim::Fur),
         C::Jacket if matches!(p.cut, Cut::Bomber | Cut::Biker) => maybe(s, 0.3, Trim::Contrast),
-        C::Trousers => pick(s, &[(None, 2.5), (Some(Trim::Turnups), 0.6), (Some(Trim::Band), 0.6)]),
-        C::Jeans => pick(s, &[(None, 2.0), (Some(Trim::Turnups), 0.8), (Some(Trim::Rips), 1.0)]),
-        C::Shorts => pick(s, &[(None, 2.0), (Some(Trim::Turnups), 0.8), (Some(Trim::Band), 0.5)]),
+        C::Trousers => pick(
+            s,
+            &[(None, 2.5), (Some(Trim::Turnups), 0.6), (Some(Trim::Band), 0.6)],
+        ),
+        C::Jeans => pick(
+            s,
+            &[(None, 2.0), (Some(Trim::Turnups), 0.8), (Some(Trim::Rips), 1.0)],
+        ),
+        C::Shorts => pick(
+            s,
+            &[(None, 2.0), (Some(Trim::Turnups), 0.8), (Some(Trim::Band), 0.5)],
+        ),
         C::Scarf => maybe(s, 0.6, Trim::Fringe),
         C::Hat | C::Bag | C::Shoes => maybe(s, 0.4, Trim::Contrast),
         _ => None,

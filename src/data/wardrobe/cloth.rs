@@ -1,7 +1,8 @@
 //! Cloth: a product's pattern as a small tile that repeats over its parts.
 
 use tiny_skia::{
-    Color, FillRule, FilterQuality, Paint, Path, Pattern as TilePattern, Pixmap, SpreadMode, Stroke, Transform,
+    Color, FillRule, FilterQuality, Paint, Path, Pattern as TilePattern, Pixmap, SpreadMode, Stroke,
+    Transform,
 };
 
 use super::palette::{luma, mixed, scaled};
@@ -45,7 +46,8 @@ impl Loom {
     fn fill(&mut self, path: Option<Path>, rgb: [u8; 3], alpha: f32) {
         if let Some(path) = path {
             let place = Transform::from_scale(self.scale.0, self.scale.1);
-            self.tile.fill_path(&path, &solid(rgb, alpha), FillRule::Winding, place, None);
+            self.tile
+                .fill_path(&path, &solid(rgb, alpha), FillRule::Winding, place, None);
         }
     }
 
@@ -60,7 +62,11 @@ impl Loom {
                     || bounds.bottom() + dy <= 0.0
                     || bounds.top() + dy >= 1.0;
                 if !apart {
-                    self.fill(path.clone().transform(Transform::from_translate(dx, dy)), rgb, alpha);
+                    self.fill(
+                        path.clone().transform(Transform::from_translate(dx, dy)),
+                        rgb,
+                        alpha,
+                    );
                 }
             }
         }
@@ -72,8 +78,12 @@ impl Loom {
         pen.line_to(to.0, to.1);
         if let Some(path) = pen.finish() {
             let place = Transform::from_scale(self.scale.0, self.scale.1);
-            let stroke = Stroke { width, ..Stroke::default() };
-            self.tile.stroke_path(&path, &solid(rgb, alpha), &stroke, place, None);
+            let stroke = Stroke {
+                width,
+                ..Stroke::default()
+            };
+            self.tile
+                .stroke_path(&path, &solid(rgb, alpha), &stroke, place, None);
         }
     }
 }
@@ -108,8 +118,18 @@ impl Cloth {
                 };
                 let duty = between(0.2, 0.6, m.duty);
                 let thin = m.detail[3] > 0.6;
-                let band = |at: f32, share: f32| if across { rect(0.0, at, 1.0, share) } else { rect(at, 0.0, share, 1.0) };
-                let loom = if across { size(0.06, period) } else { size(period, 0.06) };
+                let band = |at: f32, share: f32| {
+                    if across {
+                        rect(0.0, at, 1.0, share)
+                    } else {
+                        rect(at, 0.0, share, 1.0)
+                    }
+                };
+                let loom = if across {
+                    size(0.06, period)
+                } else {
+                    size(period, 0.06)
+                };
                 loom.map(|mut loom| {
                     loom.fill(band(0.0, duty), second, 1.0);
                     if thin {
@@ -160,11 +180,28 @@ impl Cloth {
                 let period = between(0.3, 0.52, m.period);
                 size(period, period).map(|mut loom| {
                     let mut s = stream(m.pattern_seed, "wardrobe flowers", &[]);
-                    let leaf = if luma(main) > 120.0 { [72, 120, 70] } else { [128, 176, 112] };
+                    let leaf = if luma(main) > 120.0 {
+                        [72, 120, 70]
+                    } else {
+                        [128, 176, 112]
+                    };
                     let count = 4 + (m.duty * 4.0) as usize;
                     for i in 0..count * 2 {
-                        let (x, y, r) = (s.uniform() as f32, s.uniform() as f32, s.between(0.05, 0.08) as f32);
-                        loom.wrapped(polygon(&[(x - r, y + r), (x + r * 0.4, y + r * 0.4), (x + r, y - r), (x - r * 0.3, y - r * 0.4)]), leaf, 0.9);
+                        let (x, y, r) = (
+                            s.uniform() as f32,
+                            s.uniform() as f32,
+                            s.between(0.05, 0.08) as f32,
+                        );
+                        loom.wrapped(
+                            polygon(&[
+                                (x - r, y + r),
+                                (x + r * 0.4, y + r * 0.4),
+                                (x + r, y - r),
+                                (x - r * 0.3, y - r * 0.4),
+                            ]),
+                            leaf,
+                            0.9,
+                        );
                         if i % 2 == 1 {
                             continue;
                         }
@@ -175,9 +212,17 @@ impl Cloth {
                         let colour = if s.chance(0.7) { second } else { accent };
                         for k in 0..petals {
                             let a = (turn + k as f32 / petals as f32) * std::f32::consts::TAU;
-                            loom.wrapped(ellipse(x + a.cos() * size, y + a.sin() * size, size * 0.72, size * 0.72), colour, 1.0);
+                            loom.wrapped(
+                                ellipse(x + a.cos() * size, y + a.sin() * size, size * 0.72, size * 0.72),
+                                colour,
+                                1.0,
+                            );
                         }
-                        let heart = if luma(colour) > 150.0 { [206, 140, 40] } else { [246, 222, 130] };
+                        let heart = if luma(colour) > 150.0 {
+                            [206, 140, 40]
+                        } else {
+                            [246, 222, 130]
+                        };
                         loom.wrapped(ellipse(x, y, size * 0.5, size * 0.5), heart, 1.0);
                     }
                     loom
@@ -189,9 +234,19 @@ impl Cloth {
                 for i in 0..lines {
                     let x = i as f32 / lines as f32;
                     let light = i % 2 == 0;
-                    let rgb = if light { mixed(main, [255; 3], 0.16) } else { scaled(main, 0.86) };
+                    let rgb = if light {
+                        mixed(main, [255; 3], 0.16)
+                    } else {
+                        scaled(main, 0.86)
+                    };
                     for dx in [-1.0, 0.0, 1.0] {
-                        loom.line((x + dx, 0.0), (x + dx + 1.0, 1.0), rgb, s.between(0.25, 0.6) as f32, 0.02);
+                        loom.line(
+                            (x + dx, 0.0),
+                            (x + dx + 1.0, 1.0),
+                            rgb,
+                            s.between(0.25, 0.6) as f32,
+                            0.02,
+                        );
                     }
                 }
                 loom
@@ -261,7 +316,13 @@ impl Cloth {
         let place = Transform::from_scale(self.step.0, self.step.1)
             .post_concat(Transform::from_rotate(angle.to_degrees()));
         Paint {
-            shader: TilePattern::new(tile.as_ref(), SpreadMode::Repeat, FilterQuality::Bilinear, 1.0, place),
+            shader: TilePattern::new(
+                tile.as_ref(),
+                SpreadMode::Repeat,
+                FilterQuality::Bilinear,
+                1.0,
+                place,
+            ),
             ..Paint::default()
         }
     }

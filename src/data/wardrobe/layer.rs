@@ -32,11 +32,24 @@ pub(super) struct Layer {
 pub(super) fn area(marks: &Marks, place: Transform, side: usize) -> Option<[usize; 4]> {
     let mut bounds = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
     for (x, y) in marks.outline() {
-        let (px, py) = (place.sx * x + place.kx * y + place.tx, place.ky * x + place.sy * y + place.ty);
-        bounds = [bounds[0].min(px), bounds[1].min(py), bounds[2].max(px), bounds[3].max(py)];
+        let (px, py) = (
+            place.sx * x + place.kx * y + place.tx,
+            place.ky * x + place.sy * y + place.ty,
+        );
+        bounds = [
+            bounds[0].min(px),
+            bounds[1].min(py),
+            bounds[2].max(px),
+            bounds[3].max(py),
+        ];
     }
     let clip = |v: f32| v.clamp(0.0, side as f32) as usize;
-    let area = [clip(bounds[0] - 2.0), clip(bounds[1] - 2.0), clip(bounds[2] + 3.0), clip(bounds[3] + 3.0)];
+    let area = [
+        clip(bounds[0] - 2.0),
+        clip(bounds[1] - 2.0),
+        clip(bounds[2] + 3.0),
+        clip(bounds[3] + 3.0),
+    ];
     (area[0] < area[2] && area[1] < area[3]).then_some(area)
 }
 
@@ -111,7 +124,13 @@ impl Layer {
                 box_blur(&mut plane[y * side + left..], 1, right - left, radius, &mut line);
             }
             for x in left..right {
-                box_blur(&mut plane[top * side + x..], side, bottom - top, radius, &mut line);
+                box_blur(
+                    &mut plane[top * side + x..],
+                    side,
+                    bottom - top,
+                    radius,
+                    &mut line,
+                );
             }
         }
         plane
@@ -200,7 +219,10 @@ fn folds([left, top, right, bottom]: [usize; 4], depth: f32, draws: &mut Stream)
     (0..count)
         .map(|_| {
             let mut share = |low: f64, high: f64| draws.between(low, high) as f32;
-            let from = (left as f32 + w * share(0.1, 0.9), top as f32 + h * share(0.15, 0.95));
+            let from = (
+                left as f32 + w * share(0.1, 0.9),
+                top as f32 + h * share(0.15, 0.95),
+            );
             let lean = share(-0.7, 0.7);
             let norm = (1.0 + lean * lean).sqrt();
             Fold {
@@ -229,7 +251,11 @@ pub(super) fn compose(scene: &mut Pixmap, layer: &Layer, shadow: f32, offset: (i
             let alpha = u32::from(source[at + 3]);
             let (sx, sy) = (x as i32 - offset.0, y as i32 - offset.1);
             let inside = sx >= 0 && sy >= 0 && (sx as usize) < side && (sy as usize) < side;
-            let dark = if inside { f32::from(layer.soft[sy as usize * side + sx as usize]) / 255.0 } else { 0.0 };
+            let dark = if inside {
+                f32::from(layer.soft[sy as usize * side + sx as usize]) / 255.0
+            } else {
+                0.0
+            };
             let keep = ((1.0 - shadow * dark) * 256.0) as u32;
             for channel in 0..3 {
                 let under = u32::from(data[at + channel]) * keep / 256;

@@ -85,7 +85,9 @@ impl Lens {
         let (mut noise, mut left) = (0u64, 0);
         for (y, row) in picture.pixels.chunks_exact_mut(size * 3).enumerate() {
             for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
-                let slope = 1.0 + film.slope.0 * (x as f32 * inverse - 0.5) + film.slope.1 * (y as f32 * inverse - 0.5);
+                let slope = 1.0
+                    + film.slope.0 * (x as f32 * inverse - 0.5)
+                    + film.slope.1 * (y as f32 * inverse - 0.5);
                 let common = grain(draws, &mut noise, &mut left) * film.noise;
                 for (level, gain) in pixel.iter_mut().zip(film.gain) {
                     let lit = f32::from(*level) * gain * slope;
@@ -115,7 +117,10 @@ fn grain(draws: &mut Stream, bits: &mut u64, left: &mut u32) -> f32 {
 /// A point of the scene between its pixels, in steps of 1/256.
 #[inline(always)]
 fn sample(scene: &[u8], side: usize, limit: f32, x: f32, y: f32) -> [u8; 3] {
-    let (x, y) = ((x.clamp(0.0, limit) * 256.0) as usize, (y.clamp(0.0, limit) * 256.0) as usize);
+    let (x, y) = (
+        (x.clamp(0.0, limit) * 256.0) as usize,
+        (y.clamp(0.0, limit) * 256.0) as usize,
+    );
     let (fx, fy) = ((x & 255) as u32, (y & 255) as u32);
     let at = ((y >> 8) * side + (x >> 8)) * 4;
     let (a, b) = (&scene[at..at + 8], &scene[at + side * 4..at + side * 4 + 8]);
@@ -130,7 +135,9 @@ fn sample(scene: &[u8], side: usize, limit: f32, x: f32, y: f32) -> [u8; 3] {
 fn soften(picture: &mut Picture, share: f32) {
     let (w, h) = (picture.width, picture.height);
     let part = (share * 85.0) as u32;
-    let mix = |a: u8, b: u8, c: u8| ((u32::from(a) + u32::from(c)) * part + u32::from(b) * (256 - 2 * part) + 128) >> 8;
+    let mix = |a: u8, b: u8, c: u8| {
+        ((u32::from(a) + u32::from(c)) * part + u32::from(b) * (256 - 2 * part) + 128) >> 8
+    };
     let mut line = vec![0u8; w.max(h) * 3];
     for y in 0..h {
         let row = &mut picture.pixels[y * w * 3..(y + 1) * w * 3];

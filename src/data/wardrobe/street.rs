@@ -1,6 +1,8 @@
 //! Places where people are photographed: gradients, polygons, textures, other clothes, other people.
 
-use tiny_skia::{Color, FillRule, GradientStop, LinearGradient, Paint, Path, Pixmap, Point, SpreadMode, Transform};
+use tiny_skia::{
+    Color, FillRule, GradientStop, LinearGradient, Paint, Path, Pixmap, Point, SpreadMode, Transform,
+};
 
 use super::cloth::{Cloth, solid};
 use super::layer;
@@ -19,19 +21,33 @@ impl Canvas<'_> {
     fn fill(&mut self, path: Option<Path>, rgb: [u8; 3], alpha: f32) {
         if let Some(path) = path {
             let place = Transform::from_scale(self.side, self.side);
-            self.pixels.fill_path(&path, &solid(rgb, alpha), FillRule::Winding, place, None);
+            self.pixels
+                .fill_path(&path, &solid(rgb, alpha), FillRule::Winding, place, None);
         }
     }
 
     /// A band across the picture, from one colour above to another below.
     fn gradient(&mut self, top: f32, bottom: f32, from: [u8; 3], to: [u8; 3]) {
         let colour = |rgb: [u8; 3]| Color::from_rgba8(rgb[0], rgb[1], rgb[2], 255);
-        let stops = vec![GradientStop::new(0.0, colour(from)), GradientStop::new(1.0, colour(to))];
+        let stops = vec![
+            GradientStop::new(0.0, colour(from)),
+            GradientStop::new(1.0, colour(to)),
+        ];
         let place = Transform::from_scale(self.side, self.side);
-        let shader = LinearGradient::new(Point::from_xy(0.0, top), Point::from_xy(0.0, bottom.max(top + 0.01)), stops, SpreadMode::Pad, Transform::identity());
+        let shader = LinearGradient::new(
+            Point::from_xy(0.0, top),
+            Point::from_xy(0.0, bottom.max(top + 0.01)),
+            stops,
+            SpreadMode::Pad,
+            Transform::identity(),
+        );
         if let (Some(shader), Some(path)) = (shader, rect(0.0, top, 1.0, bottom - top)) {
-            let paint = Paint { shader, ..Paint::default() };
-            self.pixels.fill_path(&path, &paint, FillRule::Winding, place, None);
+            let paint = Paint {
+                shader,
+                ..Paint::default()
+            };
+            self.pixels
+                .fill_path(&path, &paint, FillRule::Winding, place, None);
         }
     }
 }
@@ -78,7 +94,11 @@ fn wall(c: &mut Canvas, s: &mut Stream) {
         while x < 1.0 {
             c.fill(rect(x, y, 0.007, height), joint, 0.8);
             if s.chance(0.12) {
-                c.fill(rect(x, y, across, height), scaled(base, s.between(0.8, 1.15) as f32), 0.6);
+                c.fill(
+                    rect(x, y, across, height),
+                    scaled(base, s.between(0.8, 1.15) as f32),
+                    0.6,
+                );
             }
             x += across;
         }
@@ -102,11 +122,22 @@ fn city(c: &mut Canvas, s: &mut Stream) {
         let base = muted(s);
         c.fill(rect(x, top, w, 1.0), base, 1.0);
         let (columns, rows) = (2 + s.below(3), 4 + s.below(6));
-        let glass = if s.chance(0.3) { [250, 226, 150] } else { scaled(base, 0.62) };
+        let glass = if s.chance(0.3) {
+            [250, 226, 150]
+        } else {
+            scaled(base, 0.62)
+        };
         for column in 0..columns {
             for row in 0..rows {
-                let (wx, wy) = (x + w * (column as f32 + 0.25) / columns as f32, top + 0.04 + 0.8 * row as f32 / rows as f32);
-                c.fill(rect(wx, wy, w * 0.5 / columns as f32, 0.45 / rows as f32), glass, 0.9);
+                let (wx, wy) = (
+                    x + w * (column as f32 + 0.25) / columns as f32,
+                    top + 0.04 + 0.8 * row as f32 / rows as f32,
+                );
+                c.fill(
+                    rect(wx, wy, w * 0.5 / columns as f32, 0.45 / rows as f32),
+                    glass,
+                    0.9,
+                );
             }
         }
         x += w;
@@ -114,7 +145,16 @@ fn city(c: &mut Canvas, s: &mut Stream) {
     let road = s.between(0.78, 0.95) as f32;
     c.gradient(road, 1.0, [120, 120, 124], [92, 92, 96]);
     for i in 0..5 {
-        c.fill(polygon(&[(i as f32 * 0.24, road + 0.06), (i as f32 * 0.24 + 0.12, road + 0.06), (i as f32 * 0.24 + 0.1, road + 0.09), (i as f32 * 0.24 - 0.03, road + 0.09)]), [232, 232, 228], 0.9);
+        c.fill(
+            polygon(&[
+                (i as f32 * 0.24, road + 0.06),
+                (i as f32 * 0.24 + 0.12, road + 0.06),
+                (i as f32 * 0.24 + 0.1, road + 0.09),
+                (i as f32 * 0.24 - 0.03, road + 0.09),
+            ]),
+            [232, 232, 228],
+            0.9,
+        );
     }
     if s.chance(0.4) {
         let (x, y, body) = (s.between(-0.1, 0.7) as f32, road - 0.12, any(s));
@@ -130,8 +170,16 @@ fn park(c: &mut Canvas, s: &mut Stream) {
     c.gradient(0.0, 0.7, [168, 206, 236], [226, 238, 244]);
     let green = [[70, 122, 60], [112, 140, 60], [178, 120, 52]][s.below(3)];
     for _ in 0..14 + s.below(14) {
-        let (x, y, r) = (s.uniform() as f32, s.between(0.0, 0.65) as f32, s.between(0.05, 0.18) as f32);
-        c.fill(ellipse(x, y, r, r * 0.85), scaled(green, s.between(0.6, 1.35) as f32), 0.9);
+        let (x, y, r) = (
+            s.uniform() as f32,
+            s.between(0.0, 0.65) as f32,
+            s.between(0.05, 0.18) as f32,
+        );
+        c.fill(
+            ellipse(x, y, r, r * 0.85),
+            scaled(green, s.between(0.6, 1.35) as f32),
+            0.9,
+        );
     }
     for _ in 0..s.below(4) {
         let x = s.uniform() as f32;
@@ -141,7 +189,11 @@ fn park(c: &mut Canvas, s: &mut Stream) {
     c.gradient(grass, 1.0, scaled(green, 1.1), scaled(green, 0.8));
     for _ in 0..30 {
         let (x, y) = (s.uniform() as f32, s.between(f64::from(grass), 1.0) as f32);
-        c.fill(polygon(&[(x, y), (x + 0.006, y - 0.05), (x + 0.014, y)]), scaled(green, s.between(0.7, 1.5) as f32), 0.8);
+        c.fill(
+            polygon(&[(x, y), (x + 0.006, y - 0.05), (x + 0.014, y)]),
+            scaled(green, s.between(0.7, 1.5) as f32),
+            0.8,
+        );
     }
 }
 
@@ -151,7 +203,11 @@ fn room(c: &mut Canvas, s: &mut Stream) {
     for _ in 0..2 + s.below(3) {
         let (x, y) = (s.between(-0.05, 0.85) as f32, s.between(0.02, 0.4) as f32);
         let (w, h) = (s.between(0.12, 0.3) as f32, s.between(0.12, 0.3) as f32);
-        c.fill(rect(x, y, w, h), [[60, 44, 34], [240, 240, 238], [30, 30, 32]][s.below(3)], 1.0);
+        c.fill(
+            rect(x, y, w, h),
+            [[60, 44, 34], [240, 240, 238], [30, 30, 32]][s.below(3)],
+            1.0,
+        );
         let (ground, form) = (any(s), any(s));
         c.fill(rect(x + 0.02, y + 0.02, w - 0.04, h - 0.04), ground, 1.0);
         c.fill(ellipse(x + w * 0.5, y + h * 0.55, w * 0.25, h * 0.22), form, 1.0);
@@ -161,17 +217,39 @@ fn room(c: &mut Canvas, s: &mut Stream) {
     c.gradient(floor, 1.0, scaled(wood, 0.85), wood);
     for i in 0..6 {
         let x = i as f32 / 5.0;
-        c.fill(polygon(&[(x, floor), (x + 0.006, floor), (0.5 + (x - 0.5) * 1.6 + 0.01, 1.0), (0.5 + (x - 0.5) * 1.6, 1.0)]), scaled(wood, 0.6), 0.7);
+        c.fill(
+            polygon(&[
+                (x, floor),
+                (x + 0.006, floor),
+                (0.5 + (x - 0.5) * 1.6 + 0.01, 1.0),
+                (0.5 + (x - 0.5) * 1.6, 1.0),
+            ]),
+            scaled(wood, 0.6),
+            0.7,
+        );
     }
     if s.chance(0.7) {
         let (x, seat) = (s.between(-0.2, 0.6) as f32, any(s));
-        c.fill(round_rect(x, floor - 0.22, 0.5, 0.18, 0.04), scaled(seat, 0.9), 1.0);
+        c.fill(
+            round_rect(x, floor - 0.22, 0.5, 0.18, 0.04),
+            scaled(seat, 0.9),
+            1.0,
+        );
         c.fill(round_rect(x - 0.02, floor - 0.1, 0.54, 0.16, 0.04), seat, 1.0);
     }
     if s.chance(0.5) {
         let x = s.between(0.05, 0.95) as f32;
         c.fill(rect(x, 0.25, 0.012, floor - 0.2), [40, 40, 42], 1.0);
-        c.fill(polygon(&[(x - 0.06, 0.3), (x + 0.07, 0.3), (x + 0.045, 0.16), (x - 0.035, 0.16)]), [246, 232, 196], 1.0);
+        c.fill(
+            polygon(&[
+                (x - 0.06, 0.3),
+                (x + 0.07, 0.3),
+                (x + 0.045, 0.16),
+                (x - 0.035, 0.16),
+            ]),
+            [246, 232, 196],
+            1.0,
+        );
     }
 }
 
@@ -183,13 +261,26 @@ fn shop(c: &mut Canvas, s: &mut Stream) {
     c.gradient(floor, 1.0, [172, 164, 152], [196, 190, 178]);
     let y = s.between(0.08, 0.3) as f32;
     c.fill(rect(0.0, y, 1.0, 0.012), [90, 90, 94], 1.0);
-    let hung = [Category::TShirt, Category::Shirt, Category::Dress, Category::Jacket, Category::Sweater, Category::Blouse];
+    let hung = [
+        Category::TShirt,
+        Category::Shirt,
+        Category::Dress,
+        Category::Jacket,
+        Category::Sweater,
+        Category::Blouse,
+    ];
     let count = 3 + s.below(3);
     for i in 0..count {
         let product = super::choose::extra(hung[s.below(hung.len())], s);
         let x = (i as f32 + s.between(0.2, 0.8) as f32) / count as f32;
         let scale = s.between(0.28, 0.42) as f32 * c.side;
-        let pose = Pose { arms: [0.25; 2], bend: [0.1; 2], stride: 0.0, back: false, worn: false };
+        let pose = Pose {
+            arms: [0.25; 2],
+            bend: [0.1; 2],
+            stride: 0.0,
+            back: false,
+            worn: false,
+        };
         let marks = shape::marks(&product, &pose);
         let squeeze = s.between(0.45, 0.9) as f32;
         let place = Transform::from_row(scale * squeeze, 0.0, 0.0, scale, x * c.side, (y + 0.05) * c.side);
@@ -204,11 +295,17 @@ fn lights(c: &mut Canvas, s: &mut Stream) {
     let (a, b) = (any(s), any(s));
     c.gradient(0.0, 1.0, scaled(a, 0.8), scaled(b, 0.8));
     for _ in 0..5 + s.below(6) {
-        let points: Vec<(f32, f32)> = (0..3 + s.below(2)).map(|_| (s.between(-0.2, 1.2) as f32, s.between(-0.2, 1.2) as f32)).collect();
+        let points: Vec<(f32, f32)> = (0..3 + s.below(2))
+            .map(|_| (s.between(-0.2, 1.2) as f32, s.between(-0.2, 1.2) as f32))
+            .collect();
         c.fill(polygon(&points), any(s), s.between(0.15, 0.5) as f32);
     }
     for _ in 0..6 + s.below(14) {
-        let (x, y, r) = (s.uniform() as f32, s.uniform() as f32, s.between(0.02, 0.09) as f32);
+        let (x, y, r) = (
+            s.uniform() as f32,
+            s.uniform() as f32,
+            s.between(0.02, 0.09) as f32,
+        );
         let light = mixed(any(s), [255, 236, 190], 0.5);
         c.fill(ellipse(x, y, r, r), light, 0.35);
         c.fill(ellipse(x, y, r * 0.8, r * 0.8), light, 0.3);
@@ -219,10 +316,37 @@ fn lights(c: &mut Canvas, s: &mut Stream) {
 fn passer(c: &mut Canvas, s: &mut Stream) {
     let (x, scale) = (s.uniform() as f32, s.between(0.1, 0.2) as f32);
     let y = s.between(0.3, 0.6) as f32;
-    let (top, legs, skin) = (any(s), scaled(any(s), 0.6), [[232, 188, 156], [150, 104, 76]][s.below(2)]);
+    let (top, legs, skin) = (
+        any(s),
+        scaled(any(s), 0.6),
+        [[232, 188, 156], [150, 104, 76]][s.below(2)],
+    );
     let p = |dx: f32, dy: f32| (x + dx * scale, y + dy * scale);
-    c.fill(polygon(&[p(-0.3, 0.9), p(0.3, 0.9), p(0.25, 2.4), p(0.08, 2.4), p(0.0, 1.3), p(-0.08, 2.4), p(-0.25, 2.4)]), legs, 1.0);
-    c.fill(polygon(&[p(-0.38, 0.05), p(0.38, 0.05), p(0.48, 0.95), p(0.3, 1.0), p(-0.3, 1.0), p(-0.48, 0.95)]), top, 1.0);
+    c.fill(
+        polygon(&[
+            p(-0.3, 0.9),
+            p(0.3, 0.9),
+            p(0.25, 2.4),
+            p(0.08, 2.4),
+            p(0.0, 1.3),
+            p(-0.08, 2.4),
+            p(-0.25, 2.4),
+        ]),
+        legs,
+        1.0,
+    );
+    c.fill(
+        polygon(&[
+            p(-0.38, 0.05),
+            p(0.38, 0.05),
+            p(0.48, 0.95),
+            p(0.3, 1.0),
+            p(-0.3, 1.0),
+            p(-0.48, 0.95),
+        ]),
+        top,
+        1.0,
+    );
     let head = p(0.0, -0.25);
     c.fill(ellipse(head.0, head.1, 0.15 * scale, 0.19 * scale), skin, 1.0);
 }
@@ -236,34 +360,75 @@ pub(super) fn occlude(pixels: &mut Pixmap, area: [f32; 4], s: &mut Stream) {
     match s.below(4) {
         // A pole, a door frame, a strap.
         0 => {
-            let (x, lean) = (left + w * s.between(0.05, 0.95) as f32, s.between(-0.25, 0.25) as f32);
+            let (x, lean) = (
+                left + w * s.between(0.05, 0.95) as f32,
+                s.between(-0.25, 0.25) as f32,
+            );
             let thick = w * s.between(0.06, 0.15) as f32;
-            c.fill(polygon(&[(x, -0.1), (x + thick, -0.1), (x + thick + lean, 1.1), (x + lean, 1.1)]), muted(s), 1.0);
+            c.fill(
+                polygon(&[
+                    (x, -0.1),
+                    (x + thick, -0.1),
+                    (x + thick + lean, 1.1),
+                    (x + lean, 1.1),
+                ]),
+                muted(s),
+                1.0,
+            );
         }
         // Leaves from a corner.
         1 => {
             let (cx, cy) = ([left, right][s.below(2)], [top, bottom][s.below(2)]);
             let green = [[58, 110, 56], [124, 146, 62], [150, 90, 50]][s.below(3)];
             for _ in 0..9 {
-                let (x, y) = (cx + w * s.between(-0.22, 0.22) as f32, cy + h * s.between(-0.22, 0.22) as f32);
+                let (x, y) = (
+                    cx + w * s.between(-0.22, 0.22) as f32,
+                    cy + h * s.between(-0.22, 0.22) as f32,
+                );
                 let r = w.min(h) * s.between(0.04, 0.1) as f32;
-                c.fill(ellipse(x, y, r * 1.5, r), scaled(green, s.between(0.7, 1.3) as f32), 1.0);
+                c.fill(
+                    ellipse(x, y, r * 1.5, r),
+                    scaled(green, s.between(0.7, 1.3) as f32),
+                    1.0,
+                );
             }
         }
         // Another shoulder at the edge.
         2 => {
             let sign = if s.chance(0.5) { 1.0f32 } else { -1.0 };
-            let edge = if sign > 0.0 { right - w * s.between(0.08, 0.3) as f32 } else { left + w * s.between(0.08, 0.3) as f32 };
+            let edge = if sign > 0.0 {
+                right - w * s.between(0.08, 0.3) as f32
+            } else {
+                left + w * s.between(0.08, 0.3) as f32
+            };
             let y = top + h * s.between(-0.1, 0.4) as f32;
             let far = edge + sign * 0.9;
-            c.fill(polygon(&[(edge + sign * 0.05, 1.2), (edge, y + 0.2), (edge + sign * 0.08, y + 0.05), (edge + sign * 0.3, y), (far, y), (far, 1.2)]), any(s), 1.0);
+            c.fill(
+                polygon(&[
+                    (edge + sign * 0.05, 1.2),
+                    (edge, y + 0.2),
+                    (edge + sign * 0.08, y + 0.05),
+                    (edge + sign * 0.3, y),
+                    (far, y),
+                    (far, 1.2),
+                ]),
+                any(s),
+                1.0,
+            );
         }
         // A sign, a phone, a cup.
         _ => {
-            let (x, y) = (left + w * s.between(0.0, 0.75) as f32, top + h * s.between(0.1, 0.8) as f32);
+            let (x, y) = (
+                left + w * s.between(0.0, 0.75) as f32,
+                top + h * s.between(0.1, 0.8) as f32,
+            );
             let (bw, bh) = (w * s.between(0.12, 0.26) as f32, h * s.between(0.1, 0.22) as f32);
             c.fill(round_rect(x, y, bw, bh, bw * 0.15), any(s), 1.0);
-            c.fill(round_rect(x + bw * 0.1, y + bh * 0.1, bw * 0.8, bh * 0.6, bw * 0.1), any(s), 0.8);
+            c.fill(
+                round_rect(x + bw * 0.1, y + bh * 0.1, bw * 0.8, bh * 0.6, bw * 0.1),
+                any(s),
+                0.8,
+            );
         }
     }
 }

@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::*;
 use crate::data::wardrobe::product::{Closure, Fit, Length, Neck, Pockets, Sleeve, Trim};
 
-const WARDROBE: Wardrobe = Wardrobe {
-    seed: 7,
-    siblings: 2,
-};
+const WARDROBE: Wardrobe = Wardrobe { seed: 7, siblings: 2 };
 
 fn drawn(product: &Product, domain: Domain, view: u64, size: usize) -> Picture {
     let mut picture = Picture::default();
@@ -18,7 +15,12 @@ fn drawn(product: &Product, domain: Domain, view: u64, size: usize) -> Picture {
 
 /// Mean absolute difference of two pictures, in levels.
 fn apart(a: &Picture, b: &Picture) -> f64 {
-    let sum: u64 = a.pixels.iter().zip(&b.pixels).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum();
+    let sum: u64 = a
+        .pixels
+        .iter()
+        .zip(&b.pixels)
+        .map(|(&a, &b)| u64::from(a.abs_diff(b)))
+        .sum();
     sum as f64 / a.pixels.len() as f64
 }
 
@@ -27,7 +29,8 @@ fn a_picture_is_the_same_whatever_was_drawn_before_and_on_whichever_thread() {
     let views: Vec<(u64, Domain, u64)> = (0..6)
         .flat_map(|product| [(product, Domain::Studio, 1), (product, Domain::Street, 0)])
         .collect();
-    let draw = |&(product, domain, view): &(u64, Domain, u64)| drawn(&WARDROBE.product(product), domain, view, 48);
+    let draw =
+        |&(product, domain, view): &(u64, Domain, u64)| drawn(&WARDROBE.product(product), domain, view, 48);
     let forward: Vec<Picture> = views.iter().map(draw).collect();
     let mut backward: Vec<Picture> = views.iter().rev().map(draw).collect();
     backward.reverse();
@@ -55,8 +58,15 @@ fn every_category_in_every_pattern_is_drawn_at_every_size() {
                 let picture = drawn(&product, domain, view, size);
                 assert_eq!((picture.width, picture.height), (size, size));
                 let first = picture.pixel(0, 0);
-                let plain = picture.pixels.chunks_exact(3).filter(|p| apart_rgb(p, first) < 12).count();
-                assert!(plain < size * size * 97 / 100, "{category:?} {pattern:?} {domain:?}: nothing is seen");
+                let plain = picture
+                    .pixels
+                    .chunks_exact(3)
+                    .filter(|p| apart_rgb(p, first) < 12)
+                    .count();
+                assert!(
+                    plain < size * size * 97 / 100,
+                    "{category:?} {pattern:?} {domain:?}: nothing is seen"
+                );
             }
         }
         let product = WARDROBE.sample(category, None, 1000 + i as u64);
@@ -67,7 +77,10 @@ fn every_category_in_every_pattern_is_drawn_at_every_size() {
 }
 
 fn apart_rgb(p: &[u8], q: [u8; 3]) -> i32 {
-    (0..3).map(|i| (i32::from(p[i]) - i32::from(q[i])).abs()).max().unwrap()
+    (0..3)
+        .map(|i| (i32::from(p[i]) - i32::from(q[i])).abs())
+        .max()
+        .unwrap()
 }
 
 #[test]
@@ -75,18 +88,30 @@ fn products_differ_from_each_other() {
     let products: Vec<Product> = (0..300).map(|index| WARDROBE.product(index)).collect();
     let mut names = HashSet::new();
     for product in &products {
-        let measures = format!("{:?}", Product { index: 0, ..product.clone() });
+        let measures = format!(
+            "{:?}",
+            Product {
+                index: 0,
+                ..product.clone()
+            }
+        );
         assert!(names.insert(measures), "{} twice", product.title());
     }
     // The same view of two products: the pose differs a little, so what is measured is the nearest pair.
-    let pictures: Vec<Picture> = products.iter().map(|product| drawn(product, Domain::Studio, 0, 32)).collect();
+    let pictures: Vec<Picture> = products
+        .iter()
+        .map(|product| drawn(product, Domain::Studio, 0, 32))
+        .collect();
     let mut nearest = f64::MAX;
     for (i, a) in pictures.iter().enumerate() {
         for b in &pictures[i + 1..] {
             nearest = nearest.min(apart(a, b));
         }
     }
-    assert!(nearest > 0.6, "two products look alike: {nearest:.2} levels apart");
+    assert!(
+        nearest > 0.6,
+        "two products look alike: {nearest:.2} levels apart"
+    );
 }
 
 #[test]
@@ -113,17 +138,39 @@ fn every_category_and_every_word_comes_up() {
             assert!(count > 0, "no product's {name} is {word}");
         }
     };
-    count("category", Category::ALL.iter().map(|v| v.name()).collect(), &|p| Some(p.category.name()));
-    count("pattern", Pattern::ALL.iter().map(|v| v.name()).collect(), &|p| Some(p.pattern.name()));
-    count("sleeve", Sleeve::ALL.iter().map(|v| v.name()).collect(), &|p| p.sleeve.map(Sleeve::name));
-    count("neck", Neck::ALL.iter().map(|v| v.name()).collect(), &|p| p.neck.map(Neck::name));
-    count("length", Length::ALL.iter().map(|v| v.name()).collect(), &|p| p.length.map(Length::name));
-    count("fit", Fit::ALL.iter().map(|v| v.name()).collect(), &|p| p.fit.map(Fit::name));
-    count("closure", Closure::ALL.iter().map(|v| v.name()).collect(), &|p| p.closure.map(Closure::name));
-    count("pockets", Pockets::ALL.iter().map(|v| v.name()).collect(), &|p| p.pockets.map(Pockets::name));
-    count("trim", Trim::ALL.iter().map(|v| v.name()).collect(), &|p| p.trim.map(Trim::name));
+    count(
+        "category",
+        Category::ALL.iter().map(|v| v.name()).collect(),
+        &|p| Some(p.category.name()),
+    );
+    count("pattern", Pattern::ALL.iter().map(|v| v.name()).collect(), &|p| {
+        Some(p.pattern.name())
+    });
+    count("sleeve", Sleeve::ALL.iter().map(|v| v.name()).collect(), &|p| {
+        p.sleeve.map(Sleeve::name)
+    });
+    count("neck", Neck::ALL.iter().map(|v| v.name()).collect(), &|p| {
+        p.neck.map(Neck::name)
+    });
+    count("length", Length::ALL.iter().map(|v| v.name()).collect(), &|p| {
+        p.length.map(Length::name)
+    });
+    count("fit", Fit::ALL.iter().map(|v| v.name()).collect(), &|p| {
+        p.fit.map(Fit::name)
+    });
+    count("closure", Closure::ALL.iter().map(|v| v.name()).collect(), &|p| {
+        p.closure.map(Closure::name)
+    });
+    count("pockets", Pockets::ALL.iter().map(|v| v.name()).collect(), &|p| {
+        p.pockets.map(Pockets::name)
+    });
+    count("trim", Trim::ALL.iter().map(|v| v.name()).collect(), &|p| {
+        p.trim.map(Trim::name)
+    });
     count("colour", vec!["navy", "mint", "white", "dark blue"], &|p| {
-        ["navy", "mint", "white", "dark blue"].into_iter().find(|&name| name == p.colour.name)
+        ["navy", "mint", "white", "dark blue"]
+            .into_iter()
+            .find(|&name| name == p.colour.name)
     });
 }
 
@@ -140,8 +187,16 @@ fn titles_say_what_the_attributes_say() {
                 ("pattern", "denim") => product.category != Category::Jeans,
                 _ => true,
             };
-            let value = if name == "motif" { format!("{value} print") } else { value };
-            assert_eq!(title.split_whitespace().collect::<Vec<_>>().join(" "), title, "spaces");
+            let value = if name == "motif" {
+                format!("{value} print")
+            } else {
+                value
+            };
+            assert_eq!(
+                title.split_whitespace().collect::<Vec<_>>().join(" "),
+                title,
+                "spaces"
+            );
             assert!(!said || title.contains(&value), "{title}: no {name} {value}");
         }
     }
@@ -153,7 +208,8 @@ fn the_words_of_a_title_are_in_a_fixed_order() {
     product.colour.name = "navy";
     product.second.name = "white";
     (product.sleeve, product.neck, product.fit) = (Some(Sleeve::Long), Some(Neck::Round), Some(Fit::Slim));
-    (product.length, product.pockets, product.trim) = (Some(Length::Regular), Some(Pockets::Chest), Some(Trim::Contrast));
+    (product.length, product.pockets, product.trim) =
+        (Some(Length::Regular), Some(Pockets::Chest), Some(Trim::Contrast));
     assert_eq!(
         product.title(),
         "slim navy and white striped long-sleeve t-shirt with round neck, chest pocket and contrast trim"
@@ -183,13 +239,22 @@ fn the_box_is_where_the_garment_is() {
             for y in 0..size {
                 for x in 0..size {
                     if apart_rgb(&a.pixel(x, y), b.pixel(x, y)) > 30 {
-                        found = [found[0].min(x), found[1].min(y), found[2].max(x + 1), found[3].max(y + 1)];
+                        found = [
+                            found[0].min(x),
+                            found[1].min(y),
+                            found[2].max(x + 1),
+                            found[3].max(y + 1),
+                        ];
                     }
                 }
             }
             let title = product.title();
             for (side, (stated, seen)) in bounds.iter().zip(found).enumerate() {
-                let beyond = if side < 2 { stated - seen as f32 } else { seen as f32 - stated };
+                let beyond = if side < 2 {
+                    stated - seen as f32
+                } else {
+                    seen as f32 - stated
+                };
                 assert!(beyond <= 1.5, "{title}: {bounds:?} stated, {found:?} seen");
                 assert!(beyond >= -7.0, "{title}: {bounds:?} is wider than {found:?}");
             }
@@ -232,18 +297,26 @@ fn coarse(picture: &Picture) -> Vec<u8> {
 
 #[test]
 fn drawings_of_this_version_stay_as_they_are() {
-    let seen: Vec<(String, Vec<u8>)> = [(0, Domain::Studio), (1, Domain::Street), (2, Domain::Studio), (3, Domain::Street)]
-        .into_iter()
-        .map(|(index, domain)| {
-            let product = WARDROBE.product(index);
-            (product.title(), coarse(&drawn(&product, domain, 0, 64)))
-        })
-        .collect();
+    let seen: Vec<(String, Vec<u8>)> = [
+        (0, Domain::Studio),
+        (1, Domain::Street),
+        (2, Domain::Studio),
+        (3, Domain::Street),
+    ]
+    .into_iter()
+    .map(|(index, domain)| {
+        let product = WARDROBE.product(index);
+        (product.title(), coarse(&drawn(&product, domain, 0, 64)))
+    })
+    .collect();
     let stated: [(&str, [u8; 16]); 0] = [];
     for ((title, means), (stated_title, stated_means)) in seen.iter().zip(stated) {
         assert_eq!(title, stated_title, "raise VERSION and state the new drawings");
         for (seen, stated) in means.iter().zip(stated_means) {
-            assert!(seen.abs_diff(stated) <= 3, "{title}: {means:?}; raise VERSION and state the new drawings");
+            assert!(
+                seen.abs_diff(stated) <= 3,
+                "{title}: {means:?}; raise VERSION and state the new drawings"
+            );
         }
     }
 }

@@ -79,9 +79,17 @@ impl View {
         let marks = shape::marks(product, &pose);
         let mut bounds = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
         for (x, y) in marks.outline() {
-            bounds = [bounds[0].min(x), bounds[1].min(y), bounds[2].max(x), bounds[3].max(y)];
+            bounds = [
+                bounds[0].min(x),
+                bounds[1].min(y),
+                bounds[2].max(x),
+                bounds[3].max(y),
+            ];
         }
-        let (w, h) = ((bounds[2] - bounds[0]).max(0.05), (bounds[3] - bounds[1]).max(0.05));
+        let (w, h) = (
+            (bounds[2] - bounds[0]).max(0.05),
+            (bounds[3] - bounds[1]).max(0.05),
+        );
         let side_on = !street && number >= 2 && draw(0.0, 1.0) < 0.5;
         let squeeze = match (street, side_on) {
             (true, _) => draw(0.78, 1.0),
@@ -92,13 +100,27 @@ impl View {
         let fraction = if street { draw(0.5, 0.98) } else { draw(0.74, 0.88) };
         let scale = fraction * size as f32 / (w * squeeze).max(h);
         let (angle, shear, shift) = match street {
-            true => (draw(-10.0, 10.0), draw(-0.1, 0.1), (0.5 - fraction * 0.32).max(0.05)),
+            true => (
+                draw(-10.0, 10.0),
+                draw(-0.1, 0.1),
+                (0.5 - fraction * 0.32).max(0.05),
+            ),
             false => (draw(-3.0, 3.0), draw(-0.02, 0.02), 0.025),
         };
         let middle = (size + 2 * margin) as f32 / 2.0;
-        let offset = (draw(-1.0, 1.0) * shift * size as f32, draw(-1.0, 1.0) * shift * size as f32);
+        let offset = (
+            draw(-1.0, 1.0) * shift * size as f32,
+            draw(-1.0, 1.0) * shift * size as f32,
+        );
         let place = Transform::from_translate(-(bounds[0] + bounds[2]) / 2.0, -(bounds[1] + bounds[3]) / 2.0)
-            .post_concat(Transform::from_row(scale * squeeze, 0.0, shear * scale, scale, 0.0, 0.0))
+            .post_concat(Transform::from_row(
+                scale * squeeze,
+                0.0,
+                shear * scale,
+                scale,
+                0.0,
+                0.0,
+            ))
             .post_concat(rotation(angle))
             .post_concat(Transform::from_translate(middle + offset.0, middle + offset.1));
         let strength = if street { 1.0 } else { 0.15 };
@@ -124,7 +146,9 @@ impl View {
         let mut bounds = [size, size, 0.0, 0.0];
         let t = self.place;
         for (x, y) in self.marks.outline() {
-            let (px, py) = self.lens.before(t.sx * x + t.kx * y + t.tx, t.ky * x + t.sy * y + t.ty);
+            let (px, py) = self
+                .lens
+                .before(t.sx * x + t.kx * y + t.tx, t.ky * x + t.sy * y + t.ty);
             bounds = [
                 f32::min(bounds[0], px),
                 f32::min(bounds[1], py),
@@ -159,14 +183,23 @@ impl View {
     fn studio(&self, product: &Product, scene: &mut Pixmap, s: &mut Stream) -> Film {
         let level = [s.between(0.94, 1.0), s.between(0.88, 0.95)][s.below(2)] as f32;
         let tint = s.between(-0.012, 0.012) as f32;
-        scene.fill(Color::from_rgba(level, level, (level - tint).clamp(0.0, 1.0), 1.0).unwrap_or(Color::WHITE));
+        scene.fill(
+            Color::from_rgba(level, level, (level - tint).clamp(0.0, 1.0), 1.0).unwrap_or(Color::WHITE),
+        );
         let side = if s.chance(0.5) { 1.0 } else { -1.0 };
         let light = Light {
             from: (0.55 * side, -0.8),
             relief: s.between(0.35, 0.6) as f32,
             folds: s.between(0.25, 0.5) as f32,
         };
-        if let Some(layer) = Layer::draw(Some(product), &self.marks, self.place, self.lens.scene(), &light, s) {
+        if let Some(layer) = Layer::draw(
+            Some(product),
+            &self.marks,
+            self.place,
+            self.lens.scene(),
+            &light,
+            s,
+        ) {
             let drop = (self.lens.size as f32 * 0.02) as i32;
             compose(scene, &layer, 0.28, (-(drop as f32 * side) as i32, drop));
         }
@@ -194,7 +227,12 @@ impl View {
         let shadow = s.between(0.15, 0.4) as f32;
         let lay = |scene: &mut Pixmap, product: Option<&Product>, marks: &Marks, s: &mut Stream| {
             if let Some(layer) = Layer::draw(product, marks, self.place, side, &light, s) {
-                compose(scene, &layer, shadow, (-(drop as f32 * light.from.0) as i32, drop));
+                compose(
+                    scene,
+                    &layer,
+                    shadow,
+                    (-(drop as f32 * light.from.0) as i32, drop),
+                );
             }
         };
         let (beneath, besides) = body::outfit(product.category, s);
@@ -222,7 +260,11 @@ impl View {
             contrast: s.between(0.8, 1.15) as f32,
             slope: (s.between(-0.35, 0.35) as f32, s.between(-0.3, 0.3) as f32),
             noise: s.between(2.0, 11.0) as f32,
-            blur: if s.chance(0.5) { s.between(0.2, 1.0) as f32 } else { 0.0 },
+            blur: if s.chance(0.5) {
+                s.between(0.2, 1.0) as f32
+            } else {
+                0.0
+            },
             chroma: [1, 1, 2, 4][s.below(4)],
         }
     }
@@ -231,6 +273,9 @@ impl View {
 /// A turn about the origin by degrees, by plain arithmetic.
 fn rotation(degrees: f32) -> Transform {
     let radians = degrees.to_radians();
-    let (sin, cos) = (super::lens::sine(radians), super::lens::sine(radians + std::f32::consts::FRAC_PI_2));
+    let (sin, cos) = (
+        super::lens::sine(radians),
+        super::lens::sine(radians + std::f32::consts::FRAC_PI_2),
+    );
     Transform::from_row(cos, sin, -sin, cos, 0.0, 0.0)
 }

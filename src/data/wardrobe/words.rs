@@ -4,8 +4,19 @@ use super::product::*;
 
 /// The columns of attributes, in the order that a table shows them. A product has some of them.
 pub const ATTRIBUTES: [&str; 13] = [
-    "colour", "second_colour", "pattern", "cut", "sleeve", "neck", "length", "fit", "closure", "pockets", "trim",
-    "motif", "family",
+    "colour",
+    "second_colour",
+    "pattern",
+    "cut",
+    "sleeve",
+    "neck",
+    "length",
+    "fit",
+    "closure",
+    "pockets",
+    "trim",
+    "motif",
+    "family",
 ];
 
 impl Product {
@@ -19,7 +30,9 @@ impl Product {
             Some(second) => format!("{} and {second}", self.colour.name),
             None => self.colour.name.into(),
         });
-        if self.pattern != Pattern::Plain && !(self.pattern == Pattern::Denim && self.category == Category::Jeans) {
+        if self.pattern != Pattern::Plain
+            && !(self.pattern == Pattern::Denim && self.category == Category::Jeans)
+        {
             words.push(self.pattern.name().into());
         }
         if let Some(length) = self.length.filter(|&length| length != Length::Regular) {
@@ -42,7 +55,9 @@ impl Product {
         let category = self.category.name();
         match (self.category, self.cut) {
             (_, Cut::Plain) => category.into(),
-            (Category::Hat, Cut::Beanie | Cut::Cap | Cut::Fedora) => format!("{} {category}", self.cut.name()),
+            (Category::Hat, Cut::Beanie | Cut::Cap | Cut::Fedora) => {
+                format!("{} {category}", self.cut.name())
+            }
             (Category::Bag, Cut::Backpack) => "backpack bag".into(),
             _ => format!("{} {category}", self.cut.name()),
         }
@@ -75,7 +90,9 @@ impl Product {
     /// The second colour's name, where it is seen.
     pub fn second_colour(&self) -> Option<&'static str> {
         let seen = match self.pattern {
-            Pattern::Plain | Pattern::Denim | Pattern::Knit => self.trim == Some(Trim::Contrast) || self.trim == Some(Trim::Band),
+            Pattern::Plain | Pattern::Denim | Pattern::Knit => {
+                self.trim == Some(Trim::Contrast) || self.trim == Some(Trim::Band)
+            }
             _ => true,
         };
         seen.then_some(self.second.name)

@@ -7,7 +7,7 @@ use crate::data::ImageBatch;
 use crate::device::Device;
 use crate::losses::Center;
 use crate::nn::{IdentityHead, IdentityHeadConfig, initialise};
-use crate::papers::{Clock, Embed, Facts, Images, Losses, Objective};
+use crate::papers::{Clock, Embed, Encoder, Facts, Images, Losses, Objective};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -97,6 +97,13 @@ impl Objective for CtlModel {
 impl Embed for CtlModel {
     fn embed(&self, pixels: Tensor<4>) -> Tensor<2> {
         self.head.embed(self.trunk.forward(pixels))
+    }
+
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder {
+            trunk: &self.trunk,
+            neck: ("head.bottleneck", &self.head.bottleneck),
+        }
     }
 
     fn dim(&self) -> usize {

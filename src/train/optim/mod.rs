@@ -53,6 +53,10 @@ pub struct OptimizerSection {
     #[serde(default = "default_accumulate")]
     #[schemars(range(min = 1))]
     pub accumulate: u64,
+    /// Multiply the loss by this before the backward pass and divide the gradients by it: small gradients survive in f16.
+    #[serde(default = "default_loss_scale")]
+    #[schemars(range(min = 1.0))]
+    pub loss_scale: f64,
     /// Parameters, by a regular expression on their names, that are trained differently; the last match counts.
     #[serde(default)]
     pub groups: Vec<GroupSection>,
@@ -66,6 +70,9 @@ fn default_eps() -> f64 {
 }
 fn default_accumulate() -> u64 {
     1
+}
+fn default_loss_scale() -> f64 {
+    1.0
 }
 
 /// An update rule.
@@ -254,6 +261,7 @@ mod tests {
             nesterov: false,
             clip_norm: None,
             accumulate: 1,
+            loss_scale: 1.0,
             groups: vec![GroupSection {
                 params: "bias$".into(),
                 kind: Some(Kind::Sgd),

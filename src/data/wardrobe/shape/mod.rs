@@ -203,7 +203,9 @@ impl Marks {
 
     /// Moves every mark from `from` on.
     pub fn transform(&mut self, from: usize, transform: Transform) {
-        let scale = (transform.sx * transform.sy - transform.kx * transform.ky).abs().sqrt();
+        let scale = (transform.sx * transform.sy - transform.kx * transform.ky)
+            .abs()
+            .sqrt();
         let moved = self.0.split_off(from.min(self.0.len()));
         self.0.extend(moved.into_iter().filter_map(|mark| {
             Some(Mark {
@@ -239,7 +241,10 @@ impl Marks {
                         for step in 1..=8 {
                             let t = step as f32 / 8.0;
                             let w = [(1.0 - t) * (1.0 - t), 2.0 * t * (1.0 - t), t * t];
-                            add((w[0] * last.0 + w[1] * a.0 + w[2] * b.0, w[0] * last.1 + w[1] * a.1 + w[2] * b.1));
+                            add((
+                                w[0] * last.0 + w[1] * a.0 + w[2] * b.0,
+                                w[0] * last.1 + w[1] * a.1 + w[2] * b.1,
+                            ));
                         }
                         last = b;
                     }

@@ -75,7 +75,11 @@ fn torso(p: &Product, pose: &Pose) -> Torso {
         Some(Neck::Turtle | Neck::Stand | Neck::Band | Neck::Collar) => 0.105,
         _ => 0.14,
     } + between(-0.015, 0.025, m.neck_width);
-    let wide = if strap { wide.clamp(0.205, 0.225) } else { wide.min(shoulder_x - 0.05) };
+    let wide = if strap {
+        wide.clamp(0.205, 0.225)
+    } else {
+        wide.min(shoulder_x - 0.05)
+    };
     let depth = match p.neck {
         Some(Neck::V | Neck::Lapel) => between(0.26, 0.4, m.neck_depth),
         Some(Neck::Scoop) => between(0.2, 0.28, m.neck_depth),
@@ -86,17 +90,32 @@ fn torso(p: &Product, pose: &Pose) -> Torso {
         _ => between(0.1, 0.16, m.neck_depth),
     };
     let depth = if pose.back { 0.035 } else { depth };
-    let depth = if p.cut == Cut::Wrap && !pose.back { 0.42 } else { depth };
+    let depth = if p.cut == Cut::Wrap && !pose.back {
+        0.42
+    } else {
+        depth
+    };
     let curve = match p.category {
         K::Shirt => between(0.02, 0.09, m.hem),
         K::Dress | K::Coat => between(0.0, 0.04, m.hem),
         _ => between(-0.01, 0.03, m.hem),
     };
-    let slope = if strap { 0.0 } else { 0.02 + 0.13 * (shoulder_x - wide) };
+    let slope = if strap {
+        0.0
+    } else {
+        0.02 + 0.13 * (shoulder_x - wide)
+    };
     Torso {
         shoulder: (shoulder_x, slope),
         armpit: (chest, 0.35 + dropped + if bare || strap { -0.03 } else { 0.0 }),
-        waist: (waist, if p.category == K::Dress { between(0.68, 0.8, m.waist) } else { 0.74 }),
+        waist: (
+            waist,
+            if p.category == K::Dress {
+                between(0.68, 0.8, m.waist)
+            } else {
+                0.74
+            },
+        ),
         hem: (hem, hem_y),
         neck: (wide, -0.03),
         dip: depth - 0.03,
@@ -128,7 +147,10 @@ impl Torso {
                 Cut::Pencil => 1.4,
                 _ => 0.6,
             };
-            let hip = (w.0 + (h.0 - w.0) * full.min(1.0) + if full > 1.0 { 0.06 } else { 0.02 }, w.1 + (h.1 - w.1) * 0.45);
+            let hip = (
+                w.0 + (h.0 - w.0) * full.min(1.0) + if full > 1.0 { 0.06 } else { 0.02 },
+                w.1 + (h.1 - w.1) * 0.45,
+            );
             segs.push(C((w.0 + 0.01, w.1 + (h.1 - w.1) * 0.15), hip, h));
         } else {
             segs.push(C((a.0, a.1 + 0.1), (h.0, h.1 - 0.1), h));
@@ -200,17 +222,33 @@ fn sleeve(p: &Product, t: &Torso, pose: &Pose, sign: f32) -> Option<(Option<Path
     let segs = match reach > 0.6 {
         true => vec![
             L(s),
-            Q(bulge, offset(elbow_at, if puff { 0.16 } else { 0.105 + loose * 0.7 })),
+            Q(
+                bulge,
+                offset(elbow_at, if puff { 0.16 } else { 0.105 + loose * 0.7 }),
+            ),
             Q(offset(reach * 0.8, if puff { 0.2 } else { end_half + 0.03 }), a),
             L(b),
-            Q(offset(reach * 0.8, if puff { -0.16 } else { -end_half - 0.015 }), offset(elbow_at, -0.095 - loose * 0.5)),
+            Q(
+                offset(reach * 0.8, if puff { -0.16 } else { -end_half - 0.015 }),
+                offset(elbow_at, -0.095 - loose * 0.5),
+            ),
             Q(offset(0.3, -0.12), pit),
         ],
-        false => vec![L(s), Q(bulge, a), L(b), Q(offset(reach * 0.55, -end_half - 0.02), pit)],
+        false => vec![
+            L(s),
+            Q(bulge, a),
+            L(b),
+            Q(offset(reach * 0.55, -end_half - 0.02), pit),
+        ],
     };
     let flip = |(x, y): P| (x * sign, y);
     let segs: Vec<Seg> = segs.into_iter().map(|seg| seg.mapped(flip)).collect();
-    let turn = -sign * if reach > 0.6 { (angle + lower_angle) / 2.0 } else { angle };
+    let turn = -sign
+        * if reach > 0.6 {
+            (angle + lower_angle) / 2.0
+        } else {
+            angle
+        };
     Some((path(flip(inside), &segs, true), [flip(a), flip(b)], turn))
 }
 
@@ -230,7 +268,11 @@ pub(super) fn draw(p: &Product, pose: &Pose, marks: &mut Marks) {
         let Some((outline, [a, b], turn)) = sleeve(p, &t, pose, sign) else {
             continue;
         };
-        let ink = if block && m.detail[0] > 0.5 { Ink::Second(1.0) } else { Ink::Cloth(turn) };
+        let ink = if block && m.detail[0] > 0.5 {
+            Ink::Second(1.0)
+        } else {
+            Ink::Cloth(turn)
+        };
         marks.fill(outline, ink);
         let ribbed = matches!(p.category, K::Sweater | K::Hoodie) || p.cut == Cut::Bomber;
         let long = matches!(p.sleeve, Some(Sleeve::Long | Sleeve::ThreeQuarter));
@@ -248,8 +290,14 @@ pub(super) fn draw(p: &Product, pose: &Pose, marks: &mut Marks) {
         if p.cut == Cut::Puffer {
             for i in 1..5 {
                 let f = i as f32 / 5.0;
-                let from = (t.shoulder.0 * sign + (a.0 - t.shoulder.0 * sign) * f, t.shoulder.1 + (a.1 - t.shoulder.1) * f);
-                let to = (t.armpit.0 * sign + (b.0 - t.armpit.0 * sign) * f, t.armpit.1 + (b.1 - t.armpit.1) * f);
+                let from = (
+                    t.shoulder.0 * sign + (a.0 - t.shoulder.0 * sign) * f,
+                    t.shoulder.1 + (a.1 - t.shoulder.1) * f,
+                );
+                let to = (
+                    t.armpit.0 * sign + (b.0 - t.armpit.0 * sign) * f,
+                    t.armpit.1 + (b.1 - t.armpit.1) * f,
+                );
                 marks.line(from, &[L(to)], Ink::Dark(0.28), 0.014);
             }
         }
@@ -267,8 +315,25 @@ pub(super) fn draw(p: &Product, pose: &Pose, marks: &mut Marks) {
     if block {
         let split = between(0.35, 0.75, m.period);
         match m.detail[1] {
-            d if d < 0.6 => marks.over(rect(-t.hem.0.max(t.armpit.0) - 0.04, t.hem.1 * split + 0.1, 2.0 * t.hem.0.max(t.armpit.0) + 0.08, 4.0).filter(|_| m.detail[0] <= 0.5), Ink::Second(1.0)),
-            _ => marks.over(rect(-t.armpit.0 + 0.0, between(0.3, 0.45, m.period), 2.0 * t.armpit.0, between(0.12, 0.26, m.duty)), Ink::Second(1.0)),
+            d if d < 0.6 => marks.over(
+                rect(
+                    -t.hem.0.max(t.armpit.0) - 0.04,
+                    t.hem.1 * split + 0.1,
+                    2.0 * t.hem.0.max(t.armpit.0) + 0.08,
+                    4.0,
+                )
+                .filter(|_| m.detail[0] <= 0.5),
+                Ink::Second(1.0),
+            ),
+            _ => marks.over(
+                rect(
+                    -t.armpit.0 + 0.0,
+                    between(0.3, 0.45, m.period),
+                    2.0 * t.armpit.0,
+                    between(0.12, 0.26, m.duty),
+                ),
+                Ink::Second(1.0),
+            ),
         }
     }
     skirt_of(p, &t, marks);
@@ -276,7 +341,12 @@ pub(super) fn draw(p: &Product, pose: &Pose, marks: &mut Marks) {
     if !pose.back {
         front(p, &t, pose, marks);
     } else {
-        marks.line((-t.shoulder.0, 0.13), &[Q((0.0, 0.17), (t.shoulder.0, 0.13))], Ink::Dark(if p.category == K::Shirt { 0.25 } else { 0.1 }), 0.01);
+        marks.line(
+            (-t.shoulder.0, 0.13),
+            &[Q((0.0, 0.17), (t.shoulder.0, 0.13))],
+            Ink::Dark(if p.category == K::Shirt { 0.25 } else { 0.1 }),
+            0.01,
+        );
     }
     collar(p, &t, pose, marks);
     if let (Some(motif), false) = (&p.motif, pose.back) {
@@ -299,7 +369,12 @@ fn skirt_of(p: &Product, t: &Torso, marks: &mut Marks) {
     let m = &p.measures;
     let dress = p.category == Category::Dress;
     if (dress && p.cut != Cut::Shift) || p.cut == Cut::Peplum {
-        marks.line((-t.waist.0, t.waist.1), &[Q((0.0, t.waist.1 + 0.02), t.waist)], Ink::Dark(0.28), 0.012);
+        marks.line(
+            (-t.waist.0, t.waist.1),
+            &[Q((0.0, t.waist.1 + 0.02), t.waist)],
+            Ink::Dark(0.28),
+            0.012,
+        );
     }
     let pleats = match (p.cut, dress) {
         (Cut::Pleated, _) => 9,
@@ -310,13 +385,35 @@ fn skirt_of(p: &Product, t: &Torso, marks: &mut Marks) {
     for i in 0..pleats {
         let f = (i as f32 + 0.5) / pleats as f32 * 2.0 - 1.0;
         let strength = if p.cut == Cut::Pleated { 0.22 } else { 0.12 };
-        marks.line((t.waist.0 * f, t.waist.1), &[L((t.hem.0 * f, t.hem.1))], Ink::Dark(strength), 0.016);
-        marks.line((t.waist.0 * f + 0.012, t.waist.1), &[L((t.hem.0 * f + 0.018, t.hem.1))], Ink::Light(strength * 0.6), 0.012);
+        marks.line(
+            (t.waist.0 * f, t.waist.1),
+            &[L((t.hem.0 * f, t.hem.1))],
+            Ink::Dark(strength),
+            0.016,
+        );
+        marks.line(
+            (t.waist.0 * f + 0.012, t.waist.1),
+            &[L((t.hem.0 * f + 0.018, t.hem.1))],
+            Ink::Light(strength * 0.6),
+            0.012,
+        );
     }
     if p.closure == Some(Closure::Belt) {
-        let ink = if m.detail[3] > 0.5 { Ink::Second(0.95) } else { Ink::Main(0.6) };
+        let ink = if m.detail[3] > 0.5 {
+            Ink::Second(0.95)
+        } else {
+            Ink::Main(0.6)
+        };
         let y = t.waist.1;
-        marks.over(polygon(&[(-t.waist.0 - 0.1, y - 0.03), (t.waist.0 + 0.1, y - 0.03), (t.waist.0 + 0.1, y + 0.035), (-t.waist.0 - 0.1, y + 0.035)]), ink);
+        marks.over(
+            polygon(&[
+                (-t.waist.0 - 0.1, y - 0.03),
+                (t.waist.0 + 0.1, y - 0.03),
+                (t.waist.0 + 0.1, y + 0.035),
+                (-t.waist.0 - 0.1, y + 0.035),
+            ]),
+            ink,
+        );
         if m.detail[2] > 0.5 {
             marks.over(rect(-0.045, y - 0.045, 0.09, 0.095), Ink::Rgb([196, 170, 96]));
             marks.over(rect(-0.022, y - 0.022, 0.044, 0.05), ink);
@@ -335,24 +432,43 @@ fn edges(p: &Product, t: &Torso, marks: &mut Marks) {
     let bottom = [Q((0.0, h.1 + t.curve * 2.0), h)];
     let ribbed = matches!(p.category, K::Sweater | K::Hoodie) || p.cut == Cut::Bomber;
     if ribbed {
-        let ink = if p.trim == Some(Trim::Contrast) { Ink::Second(0.97) } else { Ink::Main(0.88) };
+        let ink = if p.trim == Some(Trim::Contrast) {
+            Ink::Second(0.97)
+        } else {
+            Ink::Main(0.88)
+        };
         marks.line((-h.0, h.1), &bottom, ink, between(0.15, 0.22, m.hem));
     } else if p.trim == Some(Trim::Contrast) {
         marks.line((-h.0, h.1), &bottom, Ink::Second(1.0), between(0.05, 0.11, m.hem));
     } else {
         let up = between(0.03, 0.05, m.hem);
-        marks.line((-h.0, h.1 - up), &[Q((0.0, h.1 - up + t.curve * 2.0), (h.0, h.1 - up))], Ink::Dark(0.16), 0.008);
+        marks.line(
+            (-h.0, h.1 - up),
+            &[Q((0.0, h.1 - up + t.curve * 2.0), (h.0, h.1 - up))],
+            Ink::Dark(0.16),
+            0.008,
+        );
     }
     if p.cut == Cut::Puffer {
         let count = 5 + (m.detail[1] * 3.0) as usize;
         for i in 1..count {
             let y = 0.08 + (h.1 - 0.1) * i as f32 / count as f32;
             marks.line((-0.6, y), &[Q((0.0, y + 0.05), (0.6, y))], Ink::Dark(0.32), 0.016);
-            marks.line((-0.6, y + 0.022), &[Q((0.0, y + 0.072), (0.6, y + 0.022))], Ink::Light(0.2), 0.016);
+            marks.line(
+                (-0.6, y + 0.022),
+                &[Q((0.0, y + 0.072), (0.6, y + 0.022))],
+                Ink::Light(0.2),
+                0.016,
+            );
         }
     }
     if p.cut == Cut::Trench || p.cut == Cut::Trucker {
-        marks.line((-t.shoulder.0, 0.2), &[Q((0.0, 0.27), (t.shoulder.0, 0.2))], Ink::Dark(0.3), 0.012);
+        marks.line(
+            (-t.shoulder.0, 0.2),
+            &[Q((0.0, 0.27), (t.shoulder.0, 0.2))],
+            Ink::Dark(0.3),
+            0.012,
+        );
     }
 }
 
@@ -374,7 +490,10 @@ fn front(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
         _ => between(0.012, 0.017, m.detail[1]),
     };
     let knob = |marks: &mut Marks, x: f32, y: f32| {
-        marks.over(ellipse(x, y + 0.006, radius * 1.15, radius * 1.15), Ink::Dark(0.35));
+        marks.over(
+            ellipse(x, y + 0.006, radius * 1.15, radius * 1.15),
+            Ink::Dark(0.35),
+        );
         marks.over(ellipse(x, y, radius, radius), button);
     };
     match p.closure {
@@ -388,7 +507,11 @@ fn front(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
             };
             let to = (seam - 0.12).max(from + 0.1);
             for i in 0..count {
-                knob(marks, x, from + (to - from) * i as f32 / (count as f32 - 1.0).max(1.0));
+                knob(
+                    marks,
+                    x,
+                    from + (to - from) * i as f32 / (count as f32 - 1.0).max(1.0),
+                );
             }
         }
         Some(Closure::DoubleBreasted) => {
@@ -403,7 +526,11 @@ fn front(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
         }
         Some(Closure::Zip) => {
             let slant = if p.cut == Cut::Biker { 0.16 } else { 0.0 };
-            let metal = if m.detail[0] > 0.5 { Ink::Rgb([190, 192, 196]) } else { Ink::Main(0.4) };
+            let metal = if m.detail[0] > 0.5 {
+                Ink::Rgb([190, 192, 196])
+            } else {
+                Ink::Main(0.4)
+            };
             marks.line((slant, top), &[L((slant * 0.2, bottom))], Ink::Dark(0.4), 0.034);
             marks.line((slant, top), &[L((slant * 0.2, bottom))], metal, 0.014);
             marks.over(rect(slant - 0.012, top + 0.04, 0.024, 0.05), metal);
@@ -414,41 +541,106 @@ fn front(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
         _ => {}
     }
     if p.cut == Cut::Wrap {
-        marks.line(t.neck, &[L((-t.waist.0 * 0.8, t.waist.1)), Q((-t.waist.0 * 0.6, t.hem.1 * 0.8), (t.hem.0 * 0.2, t.hem.1))], Ink::Dark(0.32), 0.013);
+        marks.line(
+            t.neck,
+            &[
+                L((-t.waist.0 * 0.8, t.waist.1)),
+                Q((-t.waist.0 * 0.6, t.hem.1 * 0.8), (t.hem.0 * 0.2, t.hem.1)),
+            ],
+            Ink::Dark(0.32),
+            0.013,
+        );
     }
-    let stitch = if p.pattern == Pattern::Denim { Ink::Rgb([214, 160, 84]) } else { Ink::Dark(0.28) };
+    let stitch = if p.pattern == Pattern::Denim {
+        Ink::Rgb([214, 160, 84])
+    } else {
+        Ink::Dark(0.28)
+    };
     let pocket = |marks: &mut Marks, x: f32, y: f32, w: f32, h: f32| {
         marks.over(round_rect(x - w / 2.0, y, w, h, 0.03), Ink::Dark(0.07));
-        marks.line((x - w / 2.0, y), &[L((x - w / 2.0, y + h * 0.8)), L((x, y + h)), L((x + w / 2.0, y + h * 0.8)), L((x + w / 2.0, y)), L((x - w / 2.0, y))], stitch, 0.01);
-        marks.line((x - w / 2.0, y + h * 0.2), &[L((x + w / 2.0, y + h * 0.2))], stitch, 0.008);
+        marks.line(
+            (x - w / 2.0, y),
+            &[
+                L((x - w / 2.0, y + h * 0.8)),
+                L((x, y + h)),
+                L((x + w / 2.0, y + h * 0.8)),
+                L((x + w / 2.0, y)),
+                L((x - w / 2.0, y)),
+            ],
+            stitch,
+            0.01,
+        );
+        marks.line(
+            (x - w / 2.0, y + h * 0.2),
+            &[L((x + w / 2.0, y + h * 0.2))],
+            stitch,
+            0.008,
+        );
     };
     match p.pockets {
         Some(Pockets::Chest) => pocket(marks, 0.16, 0.3, 0.14, 0.16),
-        Some(Pockets::TwoChest) => [-0.17, 0.17].into_iter().for_each(|x| pocket(marks, x, 0.3, 0.14, 0.16)),
+        Some(Pockets::TwoChest) => [-0.17, 0.17]
+            .into_iter()
+            .for_each(|x| pocket(marks, x, 0.3, 0.14, 0.16)),
         Some(Pockets::Patch) => {
-            let y = if skirted || p.category == K::Coat { 1.02 } else { (t.hem.1 - 0.32).max(0.5) };
-            [-0.2, 0.2].into_iter().for_each(|x| pocket(marks, x, y, 0.19, 0.21));
+            let y = if skirted || p.category == K::Coat {
+                1.02
+            } else {
+                (t.hem.1 - 0.32).max(0.5)
+            };
+            [-0.2, 0.2]
+                .into_iter()
+                .for_each(|x| pocket(marks, x, y, 0.19, 0.21));
         }
         Some(Pockets::Welt) => {
-            let y = if p.category == K::Coat { 0.98 } else { (t.hem.1 - 0.3).max(0.5) };
+            let y = if p.category == K::Coat {
+                0.98
+            } else {
+                (t.hem.1 - 0.3).max(0.5)
+            };
             let slant = between(-0.02, 0.09, m.detail[3]);
             marks.lines((0.12, y + slant), &[L((0.26, y))], Ink::Dark(0.45), 0.03);
-            marks.lines((0.12, y + slant - 0.012), &[L((0.26, y - 0.012))], Ink::Light(0.15), 0.01);
+            marks.lines(
+                (0.12, y + slant - 0.012),
+                &[L((0.26, y - 0.012))],
+                Ink::Light(0.15),
+                0.01,
+            );
         }
         Some(Pockets::Kangaroo) => {
             let (y, w) = (t.hem.1 - 0.4, 0.21);
-            let shape = [(-w * 0.62, y), (w * 0.62, y), (w, y + 0.16), (w, y + 0.29), (-w, y + 0.29), (-w, y + 0.16)];
+            let shape = [
+                (-w * 0.62, y),
+                (w * 0.62, y),
+                (w, y + 0.16),
+                (w, y + 0.29),
+                (-w, y + 0.29),
+                (-w, y + 0.16),
+            ];
             marks.over(polygon(&shape), Ink::Dark(0.1));
-            let segs: Vec<Seg> = shape[1..].iter().chain(&shape[..1]).map(|&point| L(point)).collect();
+            let segs: Vec<Seg> = shape[1..]
+                .iter()
+                .chain(&shape[..1])
+                .map(|&point| L(point))
+                .collect();
             marks.line(shape[0], &segs, Ink::Dark(0.35), 0.012);
         }
         _ => {}
     }
     if p.neck == Some(Neck::Hood) && p.category == K::Hoodie && !pose.back {
         let length = between(0.16, 0.3, m.detail[3]);
-        let ink = if m.detail[0] > 0.5 { Ink::Rgb([238, 236, 230]) } else { Ink::Second(1.0) };
+        let ink = if m.detail[0] > 0.5 {
+            Ink::Rgb([238, 236, 230])
+        } else {
+            Ink::Second(1.0)
+        };
         for (x, l) in [(-0.06, length), (0.055, length * 0.93)] {
-            marks.line((x, top - 0.01), &[Q((x * 1.3, top + l * 0.5), (x * 1.1, top + l))], ink, 0.016);
+            marks.line(
+                (x, top - 0.01),
+                &[Q((x * 1.3, top + l * 0.5), (x * 1.1, top + l))],
+                ink,
+                0.016,
+            );
         }
     }
 }
@@ -456,18 +648,35 @@ fn front(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
 /// The hood as it lies behind the neck.
 fn hood_behind(p: &Product, pose: &Pose, marks: &mut Marks) {
     let m = &p.measures;
-    let (w, h) = (between(0.24, 0.3, m.neck_width), between(0.13, 0.22, m.neck_depth));
+    let (w, h) = (
+        between(0.24, 0.3, m.neck_width),
+        between(0.13, 0.22, m.neck_depth),
+    );
     let lift = if pose.worn { 0.02 } else { 0.1 };
-    let segs = [C((w * 0.8, -h - lift), (w * 1.15, -0.02), (w * 0.95, 0.1)), L((0.0, 0.14))];
+    let segs = [
+        C((w * 0.8, -h - lift), (w * 1.15, -0.02), (w * 0.95, 0.1)),
+        L((0.0, 0.14)),
+    ];
     marks.fill(symmetric((0.0, -h - lift), &segs), Ink::Cloth(0.0));
     if p.trim == Some(Trim::Fur) {
         for i in 0..9 {
             let a = i as f32 / 8.0 * std::f32::consts::PI;
-            marks.fill(ellipse(-a.cos() * w * 0.95, 0.06 - a.sin() * (h + lift) * 0.95, 0.055, 0.05), Ink::Rgb([176, 150, 118]));
+            marks.fill(
+                ellipse(
+                    -a.cos() * w * 0.95,
+                    0.06 - a.sin() * (h + lift) * 0.95,
+                    0.055,
+                    0.05,
+                ),
+                Ink::Rgb([176, 150, 118]),
+            );
         }
     }
     if !pose.worn && !pose.back {
-        let segs = [C((w * 0.5, -h * 0.75 - lift), (w * 0.8, -0.02), (w * 0.6, 0.07)), L((0.0, 0.13))];
+        let segs = [
+            C((w * 0.5, -h * 0.75 - lift), (w * 0.8, -0.02), (w * 0.6, 0.07)),
+            L((0.0, 0.13)),
+        ];
         marks.fill(symmetric((0.0, -h * 0.75 - lift), &segs), Ink::Main(0.5));
     }
 }
@@ -477,7 +686,11 @@ fn collar(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
     let m = &p.measures;
     let ((x, y), d) = (t.neck, t.dip);
     let contrast = p.trim == Some(Trim::Contrast);
-    let band = if contrast { Ink::Second(1.0) } else { Ink::Main(0.86) };
+    let band = if contrast {
+        Ink::Second(1.0)
+    } else {
+        Ink::Main(0.86)
+    };
     let neck = p.neck.unwrap_or(Neck::Round);
     let half = t.opening(neck);
     let trace = |marks: &mut Marks, ink: Ink, width: f32| marks.lines((0.0, d), &half, ink, width);
@@ -493,27 +706,54 @@ fn collar(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
                 _ if contrast => Ink::Second(0.95),
                 _ => Ink::Main(0.92),
             };
-            let segs = [Q((x * 0.6, y - high + 0.03), (x + 0.0, y - high)), Q((x + 0.02, y), (x + 0.035, y + 0.06)), Q((x * 0.5, d + 0.05), (0.0, d + 0.05))];
+            let segs = [
+                Q((x * 0.6, y - high + 0.03), (x + 0.0, y - high)),
+                Q((x + 0.02, y), (x + 0.035, y + 0.06)),
+                Q((x * 0.5, d + 0.05), (0.0, d + 0.05)),
+            ];
             marks.fill(symmetric((0.0, y - high + 0.035), &segs), ink);
             if !pose.back && !pose.worn {
                 marks.over(ellipse(0.0, y - high + 0.012, x * 0.9, 0.024), Ink::Dark(0.4));
             }
-            marks.lines((0.0, d + 0.05), &[Q((x * 0.5, d + 0.05), (x + 0.035, y + 0.06))], Ink::Dark(0.3), 0.012);
+            marks.lines(
+                (0.0, d + 0.05),
+                &[Q((x * 0.5, d + 0.05), (x + 0.035, y + 0.06))],
+                Ink::Dark(0.3),
+                0.012,
+            );
             if neck != Neck::Turtle && !pose.back {
                 marks.line((0.0, y - high), &[L((0.0, d + 0.06))], Ink::Dark(0.35), 0.012);
             }
         }
         Neck::Collar if pose.back => {
-            let segs = [L((x + 0.03, y - 0.05)), Q((x + 0.06, y + 0.02), (x + 0.05, y + 0.06)), Q((x * 0.5, y + 0.1), (0.0, y + 0.1))];
+            let segs = [
+                L((x + 0.03, y - 0.05)),
+                Q((x + 0.06, y + 0.02), (x + 0.05, y + 0.06)),
+                Q((x * 0.5, y + 0.1), (0.0, y + 0.1)),
+            ];
             marks.fill(symmetric((0.0, y - 0.045), &segs), Ink::Cloth(0.0));
-            marks.lines((0.0, y + 0.1), &[Q((x * 0.5, y + 0.1), (x + 0.05, y + 0.06))], Ink::Dark(0.3), 0.01);
+            marks.lines(
+                (0.0, y + 0.1),
+                &[Q((x * 0.5, y + 0.1), (x + 0.05, y + 0.06))],
+                Ink::Dark(0.3),
+                0.01,
+            );
         }
         Neck::Collar => {
             let tip = between(0.1, 0.17, m.neck_width);
             for sign in [-1.0, 1.0] {
-                let shape = [(0.005 * sign, d + 0.01), (sign * x * 0.98, y - 0.05), (sign * (x + 0.045), y + 0.01), (sign * (x * 0.62 + 0.02), d + tip * 0.62)];
+                let shape = [
+                    (0.005 * sign, d + 0.01),
+                    (sign * x * 0.98, y - 0.05),
+                    (sign * (x + 0.045), y + 0.01),
+                    (sign * (x * 0.62 + 0.02), d + tip * 0.62),
+                ];
                 marks.fill(polygon(&shape), Ink::Cloth(sign * 0.6));
-                let segs: Vec<Seg> = shape[1..].iter().chain(&shape[..1]).map(|&point| L(point)).collect();
+                let segs: Vec<Seg> = shape[1..]
+                    .iter()
+                    .chain(&shape[..1])
+                    .map(|&point| L(point))
+                    .collect();
                 marks.line(shape[0], &segs, Ink::Dark(0.33), 0.011);
             }
         }
@@ -521,25 +761,58 @@ fn collar(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
             let wide = between(0.12, 0.2, m.neck_width);
             let notch = d * between(0.3, 0.45, m.detail[3]);
             for sign in [-1.0, 1.0] {
-                let shape = [(0.0, d + 0.02), (sign * x * 0.9, y - 0.04), (sign * (x + 0.05), y + 0.03), (sign * (x + wide * 0.5), notch - 0.02), (sign * (x + wide * 0.15), notch), (sign * (x + wide * 0.65), notch + 0.03)];
-                marks.fill(polygon(&shape), if contrast { Ink::Second(0.95) } else { Ink::Main(1.07) });
-                let segs: Vec<Seg> = shape[1..].iter().chain(&shape[..1]).map(|&point| L(point)).collect();
+                let shape = [
+                    (0.0, d + 0.02),
+                    (sign * x * 0.9, y - 0.04),
+                    (sign * (x + 0.05), y + 0.03),
+                    (sign * (x + wide * 0.5), notch - 0.02),
+                    (sign * (x + wide * 0.15), notch),
+                    (sign * (x + wide * 0.65), notch + 0.03),
+                ];
+                marks.fill(
+                    polygon(&shape),
+                    if contrast {
+                        Ink::Second(0.95)
+                    } else {
+                        Ink::Main(1.07)
+                    },
+                );
+                let segs: Vec<Seg> = shape[1..]
+                    .iter()
+                    .chain(&shape[..1])
+                    .map(|&point| L(point))
+                    .collect();
                 marks.line(shape[0], &segs, Ink::Dark(0.4), 0.012);
             }
             // A shirt in the opening, where no body fills it.
             if !pose.worn && m.detail[2] > 0.7 {
-                marks.over(symmetric((0.0, d), &[L((x * 0.75, y)), L((0.0, y + 0.03))]), Ink::Rgb([238, 238, 236]));
+                marks.over(
+                    symmetric((0.0, d), &[L((x * 0.75, y)), L((0.0, y + 0.03))]),
+                    Ink::Rgb([238, 238, 236]),
+                );
             }
         }
         Neck::Bow if !pose.back => {
             trace(marks, Ink::Main(0.85), 0.035);
             for sign in [-1.0, 1.0] {
                 let knot = (0.0, d + 0.03);
-                let wing = [C((sign * 0.08, d - 0.07), (sign * 0.17, d - 0.04), (sign * 0.16, d + 0.05)), C((sign * 0.13, d + 0.1), (sign * 0.06, d + 0.06), knot)];
+                let wing = [
+                    C(
+                        (sign * 0.08, d - 0.07),
+                        (sign * 0.17, d - 0.04),
+                        (sign * 0.16, d + 0.05),
+                    ),
+                    C((sign * 0.13, d + 0.1), (sign * 0.06, d + 0.06), knot),
+                ];
                 marks.fill(path(knot, &wing, true), Ink::Main(0.95));
                 marks.line(knot, &wing, Ink::Dark(0.3), 0.01);
                 let end = between(0.16, 0.3, m.detail[3]);
-                marks.line(knot, &[Q((sign * 0.03, d + end * 0.6), (sign * 0.07, d + end))], Ink::Main(0.9), 0.045);
+                marks.line(
+                    knot,
+                    &[Q((sign * 0.03, d + end * 0.6), (sign * 0.07, d + end))],
+                    Ink::Main(0.9),
+                    0.045,
+                );
             }
             marks.fill(ellipse(0.0, d + 0.03, 0.03, 0.03), Ink::Main(0.8));
         }
