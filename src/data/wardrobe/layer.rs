@@ -3,7 +3,7 @@
 use tiny_skia::{BlendMode, FillRule, LineCap, LineJoin, Pixmap, Stroke, Transform};
 
 use super::cloth::{Cloth, solid};
-use super::palette::scaled;
+use super::palette::{luma, scaled};
 use super::product::Product;
 use super::shape::{Ink, Marks};
 use crate::random::Stream;
@@ -55,6 +55,7 @@ pub(super) fn area(marks: &Marks, place: Transform, side: usize) -> Option<[usiz
 
 /// Inks marks into a square picture.
 pub(super) fn ink(pixels: &mut Pixmap, marks: &Marks, cloth: &Cloth, place: Transform) {
+    let dark = luma(cloth.main) < 50.0;
     for mark in &marks.0 {
         let mut paint = match mark.ink {
             Ink::Cloth(angle) => cloth.paint(angle),
@@ -62,6 +63,8 @@ pub(super) fn ink(pixels: &mut Pixmap, marks: &Marks, cloth: &Cloth, place: Tran
             Ink::Second(factor) => solid(scaled(cloth.second, factor), 1.0),
             Ink::Accent(factor) => solid(scaled(cloth.accent, factor), 1.0),
             Ink::Rgb(rgb) => solid(rgb, 1.0),
+            // A seam on black is seen by its shine.
+            Ink::Dark(strength) if dark => solid([150, 146, 152], strength * 0.5),
             Ink::Dark(strength) => solid([12, 10, 16], strength),
             Ink::Light(strength) => solid([255, 252, 246], strength),
         };
@@ -189,6 +192,7 @@ fn box_blur(plane: &mut [u8], stride: usize, count: usize, radius: usize, line: 
 struct Fold {
     from: (f32, f32),
     along: (f32, f32),
+    /// One over its half length and over its width.
     length: f32,
     width: f32,
     strength: f32,
@@ -197,11 +201,11 @@ struct Fold {
 impl Fold {
     fn tone(&self, x: f32, y: f32) -> f32 {
         let (dx, dy) = (x - self.from.0, y - self.from.1);
-        let across = (dx * self.along.1 - dy * self.along.0) / self.width;
+        let across = (dx * self.along.1 - dy * self.along.0) * self.width;
         if across.abs() > 4.0 {
             return 0.0;
         }
-        let along = (dx * self.along.0 + dy * self.along.1) / self.length;
+        let along = (dx * self.along.0 + dy * self.along.1) * self.length;
         let beyond = (along.abs() - 0.6).max(0.0) * 3.0;
         let profile = 1.0 / (1.0 + across * across);
         self.strength * across * profile * profile / (1.0 + beyond * beyond * 4.0)
@@ -224,8 +228,8 @@ fn folds([left, top, right, bottom]: [usize; 4], depth: f32, draws: &mut Stream)
             Fold {
                 from,
                 along: (lean / norm, 1.0 / norm),
-                length: h * share(0.12, 0.4),
-                width: w.min(h) * share(0.02, 0.055),
+                length: 1.0 / (h * share(0.12, 0.4)).max(1.0),
+                width: 1.0 / (w.min(h) * share(0.02, 0.055)).max(0.5),
                 strength: depth * share(0.15, 0.5) * if share(0.0, 1.0) > 0.5 { 1.0 } else { -1.0 },
             }
         })

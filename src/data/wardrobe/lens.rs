@@ -73,31 +73,27 @@ impl Lens {
         picture.reshape(size, size);
         let limit = (side - 1) as f32 - 0.001;
         let inverse = 1.0 / size as f32;
-        let mut noise = 0u64;
-        let mut left = 0;
-        let step = 0.35 + film.blur * 0.65;
-        for y in 0..size {
-            for x in 0..size {
+        for (y, row) in picture.pixels.chunks_exact_mut(size * 3).enumerate() {
+            for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
                 let (sx, sy) = self.behind(x as f32 + 0.5, y as f32 + 0.5);
-                let mut rgb = sample(scene, side, limit, sx - 0.5, sy - 0.5);
-                if film.blur > 0.0 {
-                    let mut around = [0.0f32; 3];
-                    for (dx, dy) in [(-step, -step), (step, -step), (-step, step), (step, step)] {
-                        let near = sample(scene, side, limit, sx - 0.5 + dx, sy - 0.5 + dy);
-                        (0..3).for_each(|i| around[i] += near[i] * 0.25);
-                    }
-                    (0..3).for_each(|i| rgb[i] += (around[i] - rgb[i]) * film.blur);
-                }
+                pixel.copy_from_slice(&sample(scene, side, limit, sx - 0.5, sy - 0.5));
+            }
+        }
+        if film.blur > 0.0 {
+            soften(picture, film.blur);
+        }
+        let (mut noise, mut left) = (0u64, 0);
+        for (y, row) in picture.pixels.chunks_exact_mut(size * 3).enumerate() {
+            for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
                 let slope = 1.0
                     + film.slope.0 * (x as f32 * inverse - 0.5)
                     + film.slope.1 * (y as f32 * inverse - 0.5);
-                let pixel = &mut picture.pixels[(y * size + x) * 3..][..3];
                 let common = grain(draws, &mut noise, &mut left) * film.noise;
-                for channel in 0..3 {
-                    let lit = rgb[channel] * film.gain[channel] * slope;
+                for (level, gain) in pixel.iter_mut().zip(film.gain) {
+                    let lit = f32::from(*level) * gain * slope;
                     let own = grain(draws, &mut noise, &mut left) * film.noise * 0.5;
                     let value = (lit - 128.0) * film.contrast + 128.0 + common + own;
-                    pixel[channel] = (value + 0.5).clamp(0.0, 255.0) as u8;
+                    *level = (value + 0.5) as u8;
                 }
             }
         }
@@ -118,19 +114,49 @@ fn grain(draws: &mut Stream, bits: &mut u64, left: &mut u32) -> f32 {
     ((byte & 15) as f32 + (byte >> 4) as f32 - 15.0) / 15.0
 }
 
-fn sample(scene: &[u8], side: usize, limit: f32, x: f32, y: f32) -> [f32; 3] {
-    let (x, y) = (x.clamp(0.0, limit), y.clamp(0.0, limit));
-    let (x0, y0) = (x as usize, y as usize);
-    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    let at = (y0 * side + x0) * 4;
+/// A point of the scene between its pixels, in steps of 1/256.
+#[inline(always)]
+fn sample(scene: &[u8], side: usize, limit: f32, x: f32, y: f32) -> [u8; 3] {
+    let (x, y) = (
+        (x.clamp(0.0, limit) * 256.0) as usize,
+        (y.clamp(0.0, limit) * 256.0) as usize,
+    );
+    let (fx, fy) = ((x & 255) as u32, (y & 255) as u32);
+    let at = ((y >> 8) * side + (x >> 8)) * 4;
     let (a, b) = (&scene[at..at + 8], &scene[at + side * 4..at + side * 4 + 8]);
-    let mut rgb = [0.0; 3];
-    for (i, value) in rgb.iter_mut().enumerate() {
-        let up = f32::from(a[i]) + (f32::from(a[i + 4]) - f32::from(a[i])) * fx;
-        let down = f32::from(b[i]) + (f32::from(b[i + 4]) - f32::from(b[i])) * fx;
-        *value = up + (down - up) * fy;
+    std::array::from_fn(|i| {
+        let up = u32::from(a[i]) * (256 - fx) + u32::from(a[i + 4]) * fx;
+        let down = u32::from(b[i]) * (256 - fx) + u32::from(b[i + 4]) * fx;
+        ((up * (256 - fy) + down * fy + (1 << 15)) >> 16) as u8
+    })
+}
+
+/// Mixes in the means of three neighbours, across and then down.
+fn soften(picture: &mut Picture, share: f32) {
+    let (w, h) = (picture.width, picture.height);
+    let part = (share * 85.0) as u32;
+    let mix = |a: u8, b: u8, c: u8| {
+        ((u32::from(a) + u32::from(c)) * part + u32::from(b) * (256 - 2 * part) + 128) >> 8
+    };
+    let mut line = vec![0u8; w.max(h) * 3];
+    for y in 0..h {
+        let row = &mut picture.pixels[y * w * 3..(y + 1) * w * 3];
+        line[..w * 3].copy_from_slice(row);
+        for at in 3..(w * 3).saturating_sub(3) {
+            row[at] = mix(line[at - 3], line[at], line[at + 3]) as u8;
+        }
     }
-    rgb
+    // Row by row, the row above as it was.
+    let mut above = picture.pixels[..w * 3].to_vec();
+    for y in 1..h.saturating_sub(1) {
+        let (head, below) = picture.pixels.split_at_mut((y + 1) * w * 3);
+        let row = &mut head[y * w * 3..];
+        for at in 0..w * 3 {
+            let old = row[at];
+            row[at] = mix(above[at], old, below[at]) as u8;
+            above[at] = old;
+        }
+    }
 }
 
 /// A sine of plain arithmetic: the same on every platform, unlike the system's. Good to 0.001.
