@@ -142,10 +142,18 @@ fn the_page_is_whole_safe_and_the_same_each_time() {
         "the file cannot be read",
         "[paper]",
         "1 to find among 3",
-        "camera 4",
     ] {
         assert!(words.contains(text), "`{text}` is missing");
     }
+    let item = Item {
+        category: Some("Lights".into()),
+        domain: Some("studio".into()),
+        ..table(true).items[4].clone()
+    };
+    assert_eq!(
+        card(&item, "query").lines,
+        ["Lights · studio · camera 4", HOSTILE]
+    );
     // Every picture has words in its place, and the policy lets nothing in.
     let pictures = page.matches("<img ").count();
     assert_eq!(page.matches(" alt=\"").count(), pictures);
