@@ -22,7 +22,7 @@ use std::sync::Arc;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tailor embed first --images catalogue/ --out catalogue.parquet
-  tailor embed first --data items.csv --out items.npy
+  tailor embed first --data items.csv --out vectors.npy
   tailor embed first --split test --out test.parquet
 
 Without --images, --data or --split: the queries and the gallery of the recipe's evaluation. Beside an .npy stand its rows' ids,
@@ -79,6 +79,10 @@ enum Part {
 /// Runs the verb.
 pub fn run(args: EmbedArgs) -> crate::Result<()> {
     for path in Format::of(&args.out)?.files(&args.out) {
+        // Not even --force may cost a user the table: `items.npy` has an `items.csv` beside it.
+        if args.data.as_ref().is_some_and(|data| same_file(data, &path)) {
+            return Err(CliError::Input(path).into());
+        }
         if path.exists() && !args.force {
             return Err(CliError::Exists(path).into());
         }
@@ -88,6 +92,13 @@ pub fn run(args: EmbedArgs) -> crate::Result<()> {
     let recipe = target.recipe.clone();
     let device = device.device;
     for_room(&recipe, Embedding { args, target, device })
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
 }
 
 struct Embedding {

@@ -99,6 +99,10 @@ pub enum CliError {
         "take --weights last or best; runs keep an average where their recipe sets train.ema"
     ))]
     NoAverage(PathBuf),
+    /// A file that is read and would be written.
+    #[error("{} is read: it cannot be written as well", .0.display())]
+    #[diagnostic(help("give --out another name; an .npy has a .csv and a .json of its name beside it"))]
+    Input(PathBuf),
     /// A recipe where a trained model is needed.
     #[error("{0} is a recipe without trained weights")]
     #[diagnostic(help("name a run (`tailor runs` lists them), or a file of weights with --weights FILE"))]
