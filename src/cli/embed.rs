@@ -4,7 +4,7 @@ use super::eval::{self, Target};
 use super::run::weights_hash;
 use super::session::{Plan, for_room};
 use super::{CliError, RUNS, say};
-use crate::backbones::weights;
+use crate::backbones::weights::{self, WeightsError};
 use crate::data::datasets::pictures;
 use crate::data::native::{self, ReadOptions};
 use crate::data::transform::Pipeline;
@@ -12,7 +12,7 @@ use crate::data::{self, Split, Table};
 use crate::device::{self, Choice, Device};
 use crate::export::gallery::{Card, Format, Gallery};
 use crate::papers::registry::Visitor;
-use crate::papers::{Embed, Facts, Paper};
+use crate::papers::{Embed, Paper};
 use crate::recipe::Recipe;
 use crate::train::{TrainError, retrieval};
 use std::path::{Path, PathBuf};
@@ -199,21 +199,26 @@ impl<P: Paper> Trained<P> {
     pub fn load(target: Target, device: &Device) -> crate::Result<Self> {
         let (path, which) = target
             .weights
-            .ok_or_else(|| CliError::Untrained(target.recipe.name.clone()))?;
+            .ok_or_else(|| CliError::NoWeights(target.recipe.name.clone()))?;
         let mut plan = Plan::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
-        let facts = facts(&plan, &path)?;
+        let tensors = weights::read(&path)?;
+        let facts = plan.paper.facts(&tensors).ok_or_else(|| WeightsError::Format {
+            path: path.clone(),
+            cause: format!("they are not those of a trained model of room {}", P::ROOM),
+        })?;
+        let device = device.clone();
         let (model, _) = plan
             .paper
             .model(&facts, plan.train.seed, &device.clone().autodiff())?;
-        let model = eval::load(model, &path)?;
+        let model = eval::apply(model, &tensors, &path)?;
         say!("recipe   {}", plan.recipe.name);
         say!("weights  {} ({which})", path.display());
         Ok(Self {
             plan,
             model,
             which,
-            device: device.clone(),
+            device,
         })
     }
 
@@ -258,25 +263,6 @@ fn preprocessing_hash(pipeline: &Pipeline, exif: bool) -> String {
         .map(|preprocessing| preprocessing.to_json())
         .unwrap_or_default();
     blake3::hash(text.as_bytes()).to_hex()[..16].to_string()
-}
-
-/// What the model's shape depends on, from its weights; where they do not say it, from the data.
-fn facts<P: Paper>(plan: &Plan<P>, path: &Path) -> crate::Result<Facts> {
-    let tensors = weights::read(path)?;
-    let classifier = tensors
-        .get("head.classifier.weight")
-        .map(|data| data.shape().to_vec());
-    let classes = match classifier.as_deref() {
-        Some(&[classes, _]) => classes,
-        _ => {
-            let table = data::open(&plan.data.dataset)?;
-            table.classes(&table.train()).len()
-        }
-    };
-    Ok(Facts {
-        classes,
-        per_class: None,
-    })
 }
 
 /// The recipe's own table, to look pictures up in that have no path; nothing where it is not at hand.

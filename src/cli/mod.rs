@@ -103,10 +103,6 @@ pub enum CliError {
     #[error("{} is read: it cannot be written as well", .0.display())]
     #[diagnostic(help("give --out another name; an .npy has a .csv and a .json of its name beside it"))]
     Input(PathBuf),
-    /// A recipe where a trained model is needed.
-    #[error("{0} is a recipe without trained weights")]
-    #[diagnostic(help("name a run (`tailor runs` lists them), or a file of weights with --weights FILE"))]
-    Untrained(String),
     /// An option that says nothing about this format.
     #[error("{option} means nothing for --format {format}")]
     #[diagnostic(help("it is for {formats}: leave it out, or choose another format"))]

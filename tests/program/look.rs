@@ -230,6 +230,17 @@ fn pictures_are_embedded_and_found() {
         "cpu",
     ]);
     assert_eq!(read(place.path().join("two.csv")).lines().count(), 3);
+    place
+        .fails(&[
+            "embed",
+            &run,
+            "--data",
+            "items.csv",
+            "--out",
+            "items.npy",
+            "--force",
+        ])
+        .says(&["items.csv", "is read", "another name"]);
     place.ok(&[
         "embed",
         &run,
@@ -347,5 +358,5 @@ fn what_cannot_be_searched_is_said() {
         .says(&["x.txt", ".parquet or .npy"]);
     place
         .fails(&["embed", "tiny.toml", "--images", "photos", "--out", "x.npy"])
-        .says(&["without trained weights"]);
+        .says(&["no trained weights"]);
 }
