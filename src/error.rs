@@ -67,6 +67,14 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Embeddings(#[from] crate::export::embeddings::EmbeddingsError),
+    /// Embeddings could not be written or read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Gallery(#[from] crate::export::gallery::GalleryError),
+    /// A search that makes no sense.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Query(#[from] crate::cli::search::QueryError),
     /// Weights do not fit into half precision.
     #[error(transparent)]
     #[diagnostic(transparent)]

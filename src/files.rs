@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that could not be read or written.
@@ -116,6 +116,20 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
 /// Reads a file whole.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|e| FileError::new("read", path, e))
+}
+
+/// Reads `length` bytes of a file from `offset` on; fewer are an error.
+pub fn read_part(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>, FileError> {
+    let fail = |source| FileError::new("read", path, source);
+    let mut file = File::open(path).map_err(fail)?;
+    file.seek(io::SeekFrom::Start(offset)).map_err(fail)?;
+    // What a header claims is not trusted with memory before the bytes are there.
+    let mut bytes = Vec::with_capacity(length.min(64 << 20) as usize);
+    file.take(length).read_to_end(&mut bytes).map_err(fail)?;
+    match bytes.len() as u64 == length {
+        true => Ok(bytes),
+        false => Err(fail(io::ErrorKind::UnexpectedEof.into())),
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-"""Loads what `tailor export` wrote into PyTorch's modules, strictly, and compares their embeddings of real pictures with those of
+"""Loads what `tailor export` wrote into torchvision's or timm's modules, strictly, and compares their embeddings of real pictures with those of
 `tailor export --format npy`.
 
     tailor export RUN --format safetensors --out m.safetensors
@@ -35,7 +35,12 @@ FILTERS = {"nearest": Image.NEAREST, "bilinear": Image.BILINEAR, "bicubic": Imag
 def build(factory, arguments, python, weights):
     """torchvision's module (or IBN-Net's), changed as the lines say, with the weights in it."""
     names = {"torch": torch, "torchvision": torchvision}
-    if factory.startswith("ibnnet."):
+    if "timm" in factory:
+        import timm
+
+        names["timm"] = timm
+        m = eval(factory, names)(**arguments)
+    elif factory.startswith("ibnnet."):
         # IBN-Net (github.com/XingangPan/IBN-Net), on the import path.
         import ibnnet
 

@@ -3,12 +3,15 @@
 pub mod check;
 pub mod data;
 pub mod devices;
+pub mod embed;
 pub mod eval;
 pub mod export;
+mod look;
 pub mod panics;
 pub mod recipes;
 mod run;
 pub mod runs;
+pub mod search;
 mod session;
 pub mod sweep;
 pub mod train;
@@ -61,6 +64,10 @@ enum Verb {
     Eval(eval::EvalArgs),
     /// Write weights or embeddings for other programs
     Export(export::ExportArgs),
+    /// Embed any pictures: a folder, a table, or the recipe's own data
+    Embed(embed::EmbedArgs),
+    /// Find the nearest of embedded pictures for pictures that are given
+    Search(search::SearchArgs),
     /// Check a recipe whole: its keys, its data, one training step
     Check(check::CheckArgs),
     /// List, show, copy and compare recipes
@@ -92,6 +99,10 @@ pub enum CliError {
         "take --weights last or best; runs keep an average where their recipe sets train.ema"
     ))]
     NoAverage(PathBuf),
+    /// A recipe where a trained model is needed.
+    #[error("{0} is a recipe without trained weights")]
+    #[diagnostic(help("name a run (`tailor runs` lists them), or a file of weights with --weights FILE"))]
+    Untrained(String),
     /// An option that says nothing about this format.
     #[error("{option} means nothing for --format {format}")]
     #[diagnostic(help("it is for {formats}: leave it out, or choose another format"))]
@@ -123,6 +134,8 @@ pub fn run(cli: Cli) -> crate::Result<()> {
         Verb::Sweep(args) => sweep::run(args),
         Verb::Eval(args) => eval::run(args),
         Verb::Export(args) => export::run(args),
+        Verb::Embed(args) => embed::run(args),
+        Verb::Search(args) => search::run(args),
         Verb::Check(args) => check::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Runs(args) => runs::run(&args),

@@ -3,8 +3,10 @@
 pub mod compare;
 pub mod dtype;
 pub mod embeddings;
+pub mod gallery;
 pub mod hub;
 pub mod onnx;
+pub mod projector;
 
 pub use dtype::RangeError;
 pub use embeddings::EmbeddingsError;

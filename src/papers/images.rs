@@ -1,7 +1,7 @@
 //! Batches of labelled pictures on the device, and what embeds them.
 
 use super::Facts;
-use crate::backbones::resnet::ResNet;
+use crate::backbones::trunk::Trunk;
 use crate::backbones::weights::Tensors;
 use crate::data::ImageBatch;
 use crate::device::Device;
@@ -36,7 +36,7 @@ impl Images {
 #[derive(Clone, Copy, Debug)]
 pub struct Encoder<'a> {
     /// `[batch, 3, height, width]` → `[batch, dim]`.
-    pub trunk: &'a ResNet,
+    pub trunk: &'a Trunk,
     /// `[batch, dim]` → `[batch, dim]`, with its path in the model's state.
     pub neck: (&'static str, &'a BnNeck),
 }

@@ -18,13 +18,13 @@ fn u(t: u32, j: u32) -> f64 {
     f64::from(h ^ (h >> 16)) / 4_294_967_296.0
 }
 
-fn filled(t: u32, shape: &[usize], value: impl Fn(f64) -> f64) -> TensorData {
+pub fn filled(t: u32, shape: &[usize], value: impl Fn(f64) -> f64) -> TensorData {
     let count = shape.iter().product::<usize>() as u32;
     let values: Vec<f32> = (0..count).map(|j| value(u(t, j)) as f32).collect();
     TensorData::new(values, shape.to_vec())
 }
 
-fn centred(u: f64) -> f64 {
+pub fn centred(u: f64) -> f64 {
     2.0 * u - 1.0
 }
 
@@ -118,7 +118,7 @@ impl ModuleVisitor for ByPath<'_> {
 }
 
 /// What the fixture keeps of a large tensor.
-fn sampled(values: &[f64]) -> Vec<f64> {
+pub fn sampled(values: &[f64]) -> Vec<f64> {
     values
         .iter()
         .copied()

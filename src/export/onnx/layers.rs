@@ -11,14 +11,17 @@ impl ToOnnx for Conv2d {
         let window = Window {
             kernel: [height, width],
             stride: self.stride(),
-            pads: Pads::even(self.padding()),
+            pads: match self.is_same() {
+                true => Pads::SameUpper,
+                false => Pads::even(self.padding()),
+            },
         };
         let weight = graph.weight(&format!("{path}.weight"), weight);
         let bias = self
             .bias
             .as_ref()
             .map(|bias| graph.weight(&format!("{path}.bias"), bias.val()));
-        graph.conv(path, x, &weight, bias.as_ref(), window, 1)
+        graph.conv(path, x, &weight, bias.as_ref(), window, self.groups())
     }
 }
 

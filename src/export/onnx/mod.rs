@@ -14,11 +14,12 @@
 //! | half precision | f16 initialisers of two and more axes, each with a `Cast`: half the file, the same f32 arithmetic everywhere |
 //! | bytes | the same for the same weights and options |
 //!
-//! A new layer or trunk is one implementation of [`ToOnnx`] beside those of [`layers`] and [`resnet`].
+//! A new layer or trunk is one implementation of [`ToOnnx`] beside those of [`layers`], [`resnet`] and [`mobile`].
 
 mod error;
 pub mod graph;
 mod layers;
+mod mobile;
 mod resnet;
 pub mod run;
 mod write;

@@ -1,6 +1,8 @@
 use super::run::Runner;
 use super::*;
+use crate::backbones::mobile::{Flavour, MobileConfig, Net};
 use crate::backbones::resnet::{Depth, ResNetConfig};
+use crate::backbones::trunk::{Trunk, TrunkConfig};
 use crate::device::cpu;
 use crate::export::compare::Difference;
 use crate::export::dtype::{self, Dtype};
@@ -14,18 +16,20 @@ use prost::Message;
 use tract_onnx::pb::ModelProto;
 
 /// A trunk and a neck, small and with statistics that a test can see.
-fn small(config: ResNetConfig) -> (crate::backbones::ResNet, BnNeck) {
+fn small(config: impl Into<TrunkConfig>) -> (Trunk, BnNeck) {
+    let config = config.into();
     let trunk = initialise(config.init(&cpu()), 5, |_| None);
     let trunk = Tracked::of(trunk);
-    let neck = BnNeckConfig::new(config.feature_dim()).init(&cpu());
-    (trunk, statistics(neck, config.feature_dim(), 77))
+    let dim = trunk.feature_dim();
+    let neck = BnNeckConfig::new(dim).init(&cpu());
+    (trunk, statistics(neck, dim, 77))
 }
 
 /// Running statistics that are not 0 and 1: those of a fresh network would hide a norm that ignores them.
 struct Tracked;
 
 impl Tracked {
-    fn of(trunk: crate::backbones::ResNet) -> crate::backbones::ResNet {
+    fn of(trunk: Trunk) -> Trunk {
         let device = cpu().autodiff();
         let trunk = trunk.fork(&device);
         for seed in 0..3 {
@@ -43,7 +47,7 @@ fn statistics(norm: BatchNorm, channels: usize, seed: u64) -> BatchNorm {
     norm
 }
 
-fn bytes(trunk: &crate::backbones::ResNet, neck: &BnNeck, inside: &Inside, dtype: Dtype) -> Vec<u8> {
+fn bytes(trunk: &Trunk, neck: &BnNeck, inside: &Inside, dtype: Dtype) -> Vec<u8> {
     let encoder = Encoder {
         trunk,
         neck: ("head.bottleneck", neck),
@@ -124,6 +128,27 @@ fn another_runtime_finds_the_embeddings_of_every_resnet() {
 }
 
 #[test]
+fn another_runtime_finds_the_embeddings_of_networks_of_inverted_blocks() {
+    for (net, flavour) in [
+        (Net::MobileNetV2, Flavour::Torch),
+        (Net::EfficientNetB0, Flavour::Torch),
+        (Net::EfficientNetB0, Flavour::Tf),
+        (Net::EfficientNetLite0, Flavour::Tf),
+    ] {
+        let (trunk, neck) = small(MobileConfig {
+            net,
+            flavour,
+            drop_path: 0.0,
+            dropout: 0.0,
+        });
+        let file = bytes(&trunk, &neck, &Inside::default(), Dtype::F32);
+        let x = noise::<4>([2, 3, 64, 64], 9);
+        let ours = values(neck.forward(trunk.forward(x.clone())));
+        near(&ours, &run(&file, &x), 1e-4);
+    }
+}
+
+#[test]
 fn normalisation_and_length_may_be_inside() {
     let (trunk, neck) = small(ResNetConfig {
         width: 2,
@@ -159,8 +184,12 @@ fn half_precision_halves_the_file_and_computes_in_single() {
     let (trunk, neck) = small(config.clone());
     let tensors = crate::backbones::weights::collect(&trunk);
     let rounded = dtype::stored(tensors, Dtype::F16).unwrap();
-    let (halved, _) =
-        crate::backbones::weights::apply(config.init(&cpu()), &rounded, &Default::default()).unwrap();
+    let (halved, _) = crate::backbones::weights::apply(
+        TrunkConfig::from(config).init(&cpu()),
+        &rounded,
+        &Default::default(),
+    )
+    .unwrap();
     let halved = halved.valid();
     let (full, half) = (
         bytes(&trunk, &neck, &Inside::default(), Dtype::F32),

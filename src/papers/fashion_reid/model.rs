@@ -1,7 +1,7 @@
 //! The model and its loss.
 
 use super::{FashionReid, LossSection};
-use crate::backbones::resnet::ResNet;
+use crate::backbones::Trunk;
 use crate::backbones::weights::LoadReport;
 use crate::data::ImageBatch;
 use crate::device::Device;
@@ -15,8 +15,8 @@ use burn::tensor::Tensor;
 /// Trunk and head, trained with identity, metric and centre losses.
 #[derive(Module, Debug)]
 pub struct FashionReidModel {
-    /// The residual network.
-    pub trunk: ResNet,
+    /// The image network.
+    pub trunk: Trunk,
     /// BNNeck, classifier, centres.
     pub head: IdentityHead,
     #[module(skip)]
@@ -42,7 +42,9 @@ impl FashionReidModel {
             head: head.init(device),
             loss: paper.loss.clone(),
         };
-        let mut model = initialise(model, seed, IdentityHead::draw);
+        let mut model = initialise(model, seed, |info| {
+            IdentityHead::draw(info).or_else(|| Trunk::draw(info))
+        });
         let (trunk, report) = paper.model.load(model.trunk)?;
         model.trunk = trunk;
         Ok((model, report))
