@@ -76,9 +76,8 @@ def hub_modules(folder):
     if "crop_mode" in config["pretrained_cfg"]:
         transform = timm.data.create_transform(**timm.data.resolve_data_config(m.pretrained_cfg))
     yield "timm", m, transform
-    factory = getattr(torchvision.models, config["architecture"], None)
-    if factory is not None:
-        m = factory(weights=None, num_classes=config["num_classes"])
+    if config["architecture"].startswith("resnet"):  # torchvision has other names for the others
+        m = getattr(torchvision.models, config["architecture"])(weights=None, num_classes=config["num_classes"])
         m.load_state_dict(load_file(weights), strict=True)
         yield "torchvision", m.eval(), None
 

@@ -41,6 +41,12 @@ TRUNKS = {
     "resnet18-small": '{ depth = 18, small_stem = true, width = 16 }',
     "resnet18-ibn-a": '{ depth = 18, ibn = true }',
     "resnet50-ibn-a": '{ depth = 50, ibn = true, last_stride = 1 }',
+    "mobilenet-v2": '{ kind = "mobilenet-v2" }',
+    "efficientnet-b0": '{ kind = "efficientnet-b0" }',
+    "efficientnet-b0-tf": '{ kind = "efficientnet-b0", flavour = "tf" }',
+    "efficientnet-lite0": '{ kind = "efficientnet-lite0" }',
+    "efficientnet-lite1": '{ kind = "efficientnet-lite1" }',
+    "efficientnet-lite2": '{ kind = "efficientnet-lite2" }',
 }
 
 RECIPE = """

@@ -415,7 +415,20 @@ mod tests {
             cell("003", "0.001", None, Some(0.58)),
             cell("004", "0.0001", None, Some(0.3)),
         ]);
-        insta::assert_snapshot!(to_text(&record), @"");
+        insta::assert_snapshot!(to_text(&record), @r"
+        r on d (test), instance: 5 queries, gallery of 9
+
+           #  optimizer.lr  status    recall@1
+           1  0.1           diverged  –
+           2  0.01          finished  50.0 [45.0, 55.0]
+        *  3  0.001         finished  58.0 [53.0, 63.0]
+           4  0.0001        finished  30.0 [25.0, 35.0]
+
+        in brackets 95 % intervals by bootstrap over identities
+        * best by recall@1: optimizer.lr=0.001
+          not clearly better than 2: the ranges meet
+        001 diverged: `loss` is NaN at step 3: training has diverged
+        ");
         let json = to_json(&record);
         assert_eq!(json["best"]["set"]["optimizer.lr"], "0.001");
         assert_eq!(

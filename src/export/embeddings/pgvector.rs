@@ -179,7 +179,26 @@ mod tests {
             2,
         )
         .unwrap();
-        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @"");
+        let expected = [
+            r#"BEGIN;"#,
+            r#"CREATE EXTENSION IF NOT EXISTS vector;"#,
+            r#"CREATE TABLE IF NOT EXISTS "shop"."my""table" ("#,
+            r#"  id text NOT NULL,"#,
+            r#"  label text NOT NULL,"#,
+            r#"  split text NOT NULL,"#,
+            r#"  "the ""title""" text,"#,
+            r#"  embedding vector(2) NOT NULL,"#,
+            r#"  PRIMARY KEY (id, split)"#,
+            r#");"#,
+            r#"COPY "shop"."my""table" (id, label, split, "the ""title""", embedding) FROM stdin;"#,
+            "a\\tb\\\\\\nc\\r\tl0\tquery\t\\\\N\t[0.5,-1]",
+            "\\\\.\tl1\tgallery\t\\N\t[0.0000001,2]",
+            "\tl2\tgallery\tü\\b\\v\\f\t[3,1000000000000000000000000000000]",
+            r#"\."#,
+            r#"CREATE INDEX ON "shop"."my""table" USING hnsw (embedding vector_cosine_ops);"#,
+            "COMMIT;\n",
+        ];
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected.join("\n"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn card(folder: &Folder<'_>, config: &Config) -> String {
     let _ = write!(
         text,
         "\n## Details\n\n| | |\n|---|---|\n| weights | {}, hash `{}` |\n| stored as | {} |\n| module | `{}` |\n\n\
-         The last layer `fc` is the batch norm that the embedding leaves through (a BNNeck), written as the linear layer that it is \
+         The classifier of the module is the batch norm that the embedding leaves through (a BNNeck), written as the linear layer that it is \
          in evaluation mode.\n",
         folder.weights,
         folder.hash,
@@ -181,7 +181,7 @@ fn table(eval: &EvalReport) -> String {
 fn stored(folder: &Folder<'_>) -> String {
     match folder.dtype {
         Dtype::F32 => "f32".into(),
-        dtype => format!("kernels {}; norms, biases and `fc` f32", dtype.name()),
+        dtype => format!("kernels {}; norms, biases and the classifier f32", dtype.name()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `config.json`, in timm's form where timm has the network.
 
 use super::Folder;
+use crate::backbones::mobile::Net;
+use crate::backbones::trunk::TorchvisionLayout;
 use crate::data::image::Filter;
 use crate::data::transform::{Op, Preprocessing};
 use serde_json::{Value, json};
@@ -18,20 +20,49 @@ pub struct Config {
     pub transform: bool,
 }
 
+/// A network as timm has it.
+pub struct Timm {
+    /// timm's name.
+    pub name: String,
+    /// Its first convolution.
+    pub first_conv: &'static str,
+    /// The network whose weights have other names in timm than they have now.
+    pub renamed: Option<Net>,
+}
+
+impl Timm {
+    /// timm's network for a module that no line changes: timm has networks only as they were published.
+    pub fn of(layout: &TorchvisionLayout) -> Option<Self> {
+        let timm = |name: &str, first_conv, renamed| {
+            Some(Self {
+                name: name.to_string(),
+                first_conv,
+                renamed,
+            })
+        };
+        if !layout.python.is_empty() {
+            return None;
+        }
+        match layout.factory.split_once(".models.")? {
+            ("torchvision", "mobilenet_v2") => timm("mobilenetv2_100", "conv_stem", Some(Net::MobileNetV2)),
+            ("torchvision", "efficientnet_b0") => {
+                timm("efficientnet_b0", "conv_stem", Some(Net::EfficientNetB0))
+            }
+            ("torchvision", name) if name.starts_with("resnet") => timm(name, "conv1", None),
+            ("timm", name) => timm(name, "conv_stem", None),
+            _ => None,
+        }
+    }
+}
+
 /// The configuration, and what a person should know of it.
-pub fn config(folder: &Folder<'_>) -> (Config, Vec<String>) {
+pub fn config(folder: &Folder<'_>, timm: Option<Timm>, classifier: &str) -> (Config, Vec<String>) {
     let mut notes = Vec::new();
     let layout = &folder.layout;
-    // A change of the module would be lost in timm's: it has the network only as it was published.
-    let timm = layout
-        .factory
-        .strip_prefix("torchvision.models.")
-        .filter(|_| layout.python.is_empty())
-        .map(str::to_string);
     let [channels, height, width] = folder.preprocessing.output;
     let (mean, std) = normalisation(&folder.preprocessing);
     let transform = resizing(&folder.preprocessing);
-    let Some(name) = timm else {
+    let Some(timm) = timm else {
         let json = json!({
             "library": "torchvision",
             "factory": layout.factory,
@@ -62,8 +93,8 @@ pub fn config(folder: &Folder<'_>) -> (Config, Vec<String>) {
         "std": std,
         "num_classes": folder.dim,
         "pool_size": [height.div_ceil(32), width.div_ceil(32)],
-        "first_conv": "conv1",
-        "classifier": "fc",
+        "first_conv": timm.first_conv,
+        "classifier": classifier,
     });
     match &transform {
         Some((mode, filter, pct)) => {
@@ -74,7 +105,7 @@ pub fn config(folder: &Folder<'_>) -> (Config, Vec<String>) {
         None => notes.push("timm's transform cannot say this preprocessing: use preprocessing.json, not timm.data.create_transform".into()),
     }
     let json = json!({
-        "architecture": name,
+        "architecture": timm.name,
         "num_classes": folder.dim,
         "num_features": folder.dim,
         "global_pool": "avg",
@@ -82,7 +113,7 @@ pub fn config(folder: &Folder<'_>) -> (Config, Vec<String>) {
     });
     let config = Config {
         json,
-        timm: Some(name),
+        timm: Some(timm.name),
         transform: transform.is_some(),
     };
     (config, notes)

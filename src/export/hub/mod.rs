@@ -8,13 +8,15 @@
 //! | `recipe.toml` | the resolved recipe |
 //! | `README.md` | the model card, with the figures of `eval.json` |
 //!
-//! The neck is written as `fc`: a batch norm is affine in evaluation mode, so that its scale stands on the diagonal of a linear
+//! The neck is written as the classifier: a batch norm is affine in evaluation mode, so that its scale stands on the diagonal of a linear
 //! layer and its shift in the bias. The module's own `forward` then gives the embedding, in timm and in torchvision, with no line
 //! of code.
 
 mod card;
 mod config;
 
+use crate::backbones::layouts::for_layout;
+use crate::backbones::mobile::Layout;
 use crate::backbones::trunk::TorchvisionLayout;
 use crate::backbones::weights::{self, Tensors};
 use crate::data::transform::Preprocessing;
@@ -47,12 +49,12 @@ pub enum HubError {
         "the weights have no complete `fc` to write the embedding with: {0} is missing or of another shape"
     )]
     #[diagnostic(help("this is a fault of tailor: please report it with the recipe"))]
-    Neck(&'static str),
+    Neck(String),
 }
 
 /// What goes into the folder.
 pub struct Folder<'a> {
-    /// The weights under torchvision's names, the neck as a batch norm `fc`.
+    /// The weights under torchvision's or timm's names, the neck as a batch norm in the classifier's place.
     pub tensors: Tensors,
     /// The module that loads them.
     pub layout: TorchvisionLayout,
@@ -94,9 +96,24 @@ impl Folder<'_> {
             _ => Path::new("."),
         };
         files::create_folder(parent)?;
-        linear_neck(&mut self.tensors)?;
-        self.layout.python.retain(|line| !line.starts_with("m.fc = "));
-        let (config, mut notes) = config::config(&self);
+        let classifier = match self.tensors.contains_key("classifier.weight") {
+            true => "classifier",
+            false => "fc",
+        };
+        linear_neck(&mut self.tensors, classifier)?;
+        let neck = format!("m.{classifier} = ");
+        self.layout.python.retain(|line| !line.starts_with(&neck));
+        let timm = config::Timm::of(&self.layout);
+        if let Some(net) = timm.as_ref().and_then(|timm| timm.renamed) {
+            // One file for one library: timm has other names for what torchvision has as well.
+            self.tensors = for_layout(net, self.tensors, Layout::Timm);
+        }
+        if let Some(timm) = &timm
+            && timm.first_conv == "conv_stem"
+        {
+            self.layout.factory = format!("timm.models.{}", timm.name);
+        }
+        let (config, mut notes) = config::config(&self, timm, classifier);
         let card = card::card(&self, &config);
         if self.eval.is_none() {
             notes.push("the run was not evaluated: the model card has no figures (`tailor eval RUN`, then export again)".into());
@@ -123,34 +140,35 @@ impl Folder<'_> {
 
 const WEIGHTS: &str = "model.safetensors";
 
-/// Makes of the batch norm `fc` a linear layer `fc` that computes the same in evaluation mode.
-fn linear_neck(tensors: &mut Tensors) -> Result<(), HubError> {
-    let mut take = |key: &'static str| -> Result<Vec<f64>, HubError> {
-        let data = tensors.remove(key).ok_or(HubError::Neck(key))?;
+/// Makes of the batch norm of that name a linear layer that computes the same in evaluation mode.
+fn linear_neck(tensors: &mut Tensors, name: &str) -> Result<(), HubError> {
+    let mut take = |field: &str| -> Result<Vec<f64>, HubError> {
+        let key = format!("{name}.{field}");
+        let data = tensors.remove(&key).ok_or_else(|| HubError::Neck(key.clone()))?;
         let values: Vec<f32> = data.try_into_vec_as().map_err(|_| HubError::Neck(key))?;
         Ok(values.into_iter().map(f64::from).collect())
     };
-    let weight = take("fc.weight")?;
-    let bias = take("fc.bias")?;
-    let mean = take("fc.running_mean")?;
-    let var = take("fc.running_var")?;
+    let weight = take("weight")?;
+    let bias = take("bias")?;
+    let mean = take("running_mean")?;
+    let var = take("running_var")?;
     let dim = weight.len();
     if [&bias, &mean, &var].iter().any(|values| values.len() != dim) {
-        return Err(HubError::Neck("fc.weight"));
+        return Err(HubError::Neck(format!("{name}.weight")));
     }
-    tensors.remove("fc.num_batches_tracked");
+    tensors.remove(&format!("{name}.num_batches_tracked"));
     let (mut diagonal, mut shift) = (vec![0.0f32; dim * dim], Vec::with_capacity(dim));
     for at in 0..dim {
         let scale = weight[at] / (var[at] + EPS).sqrt();
         diagonal[at * dim + at] = scale as f32;
         shift.push((bias[at] - mean[at] * scale) as f32);
     }
-    tensors.insert("fc.weight".into(), TensorData::new(diagonal, [dim, dim]));
-    tensors.insert("fc.bias".into(), TensorData::new(shift, [dim]));
+    tensors.insert(format!("{name}.weight"), TensorData::new(diagonal, [dim, dim]));
+    tensors.insert(format!("{name}.bias"), TensorData::new(shift, [dim]));
     Ok(())
 }
 
-/// Of every batch norm here, as of torch's.
+/// Of every neck, as of torch's batch norms.
 const EPS: f64 = 1e-5;
 
 #[cfg(test)]

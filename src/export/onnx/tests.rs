@@ -283,8 +283,8 @@ fn operators_of_the_other_trunks_compute_what_they_say() {
                 for ox in 0..3usize {
                     let mut sum = 0.0f64;
                     for ky in 0..3 {
-                        for kx in 0..3 {
-                            let (y, x) = (2 * oy + ky, (2 * ox + kx).wrapping_sub(1));
+                        for kx in 0..3usize {
+                            let (y, x) = (2 * oy + ky, (2 * ox + kx).wrapping_sub(1usize));
                             if y < 6 && x < 5 {
                                 sum += f64::from(picture[c * 30 + y * 5 + x])
                                     * f64::from(kernel[c * 9 + ky * 3 + kx]);

@@ -109,7 +109,11 @@ pub(super) fn finish(
         producer_name: env!("CARGO_PKG_NAME").into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
         graph: Some(GraphProto {
-            name: about.recipe.clone(),
+            // The standard wants one.
+            name: match about.recipe.as_str() {
+                "" => "encoder".into(),
+                recipe => recipe.into(),
+            },
             node: graph.nodes,
             initializer: graph.weights,
             input: vec![described(image, texts[0], sizes[0])],
