@@ -19,7 +19,7 @@ pub struct ConvertArgs {
     /// How the data set is laid out, as in `data.dataset`.
     #[arg(value_parser = layout)]
     layout: Layout,
-    /// Its folder; the file for `table`, the folder or pattern for `shards`, `-` for `furniture`.
+    /// Its folder; the file for `table`, the folder or pattern for `shards`, `-` for `furniture` and `wardrobe`.
     dir: String,
     /// What to write: .csv, .jsonl, .parquet, or .tar for shards (`NAME.tar` makes NAME-000000.tar, NAME-000001.tar, …).
     out: PathBuf,
@@ -77,7 +77,7 @@ fn section(layout: Layout, dir: &str, sets: &[String]) -> Result<DatasetSection,
     let mut table = toml::Table::new();
     table.insert("dataset".into(), layout.name().into());
     let key = match layout {
-        Layout::Furniture => None,
+        Layout::Furniture | Layout::Wardrobe => None,
         Layout::Table => Some("table"),
         Layout::Shards => Some("shards"),
         _ => Some("root"),

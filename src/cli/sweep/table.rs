@@ -355,6 +355,7 @@ mod tests {
             data_fingerprint: None,
             headline: Protocol {
                 protocol: "instance".into(),
+                settings: None,
                 queries: 5,
                 skipped: 0,
                 gallery: 9,

@@ -37,6 +37,7 @@ fn eval(hash: &str) -> EvalReport {
         data_fingerprint: None,
         headline: Protocol {
             protocol: "instance".into(),
+            settings: None,
             queries: 10,
             skipped: 1,
             gallery: 20,

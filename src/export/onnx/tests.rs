@@ -280,7 +280,7 @@ fn operators_of_the_other_trunks_compute_what_they_say() {
         for c in 0..3 {
             let mut map = Vec::new();
             for oy in 0..3 {
-                for ox in 0..3 {
+                for ox in 0..3usize {
                     let mut sum = 0.0f64;
                     for ky in 0..3 {
                         for kx in 0..3 {
