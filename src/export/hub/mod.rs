@@ -46,7 +46,7 @@ pub enum HubError {
     Foreign(PathBuf),
     /// The weights have no neck where one is expected.
     #[error(
-        "the weights have no complete `fc` to write the embedding with: {0} is missing or of another shape"
+        "the weights have no complete neck to write the embedding with: {0} is missing or of another shape"
     )]
     #[diagnostic(help("this is a fault of tailor: please report it with the recipe"))]
     Neck(String),
