@@ -227,7 +227,9 @@ fn the_box_is_where_the_garment_is() {
             let [x1, y1, x2, y2] = bounds;
             assert!(0.0 <= x1 && x1 + 4.0 <= x2 && x2 <= size as f32, "{bounds:?}");
             assert!(0.0 <= y1 && y1 + 4.0 <= y2 && y2 <= size as f32, "{bounds:?}");
-            if domain == Domain::Street || product.category == Category::Shoes {
+            // Soles keep their own colour.
+            let shod = matches!(product.category, Category::Shoes | Category::Boots);
+            if domain == Domain::Street || shod {
                 continue;
             }
             let mut other = product.clone();
@@ -263,7 +265,7 @@ fn the_box_is_where_the_garment_is() {
 }
 
 #[test]
-fn the_street_is_harder_than_the_studio_and_views_differ() {
+fn views_differ_and_the_studio_has_a_clean_ground() {
     let product = WARDROBE.product(3);
     for domain in [Domain::Studio, Domain::Street] {
         assert!(apart(&drawn(&product, domain, 0, 48), &drawn(&product, domain, 2, 48)) > 1.0);
@@ -273,50 +275,6 @@ fn the_street_is_harder_than_the_studio_and_views_differ() {
         let picture = drawn(&WARDROBE.product(index), Domain::Studio, 0, 64);
         for (x, y) in [(0, 0), (63, 0)] {
             assert!(picture.pixel(x, y).iter().all(|&v| v > 200), "{index}");
-        }
-    }
-}
-
-/// Means of 4 × 4 blocks in steps of 16 levels: rounding of another processor does not move them, a change of the drawing does.
-fn coarse(picture: &Picture) -> Vec<u8> {
-    let block = picture.width / 4;
-    let mut means = Vec::new();
-    for by in 0..4 {
-        for bx in 0..4 {
-            let mut sum = 0u32;
-            for y in by * block..(by + 1) * block {
-                for x in bx * block..(bx + 1) * block {
-                    sum += picture.pixel(x, y).iter().map(|&v| u32::from(v)).sum::<u32>();
-                }
-            }
-            means.push((sum / (block * block * 3) as u32) as u8);
-        }
-    }
-    means
-}
-
-#[test]
-fn drawings_of_this_version_stay_as_they_are() {
-    let seen: Vec<(String, Vec<u8>)> = [
-        (0, Domain::Studio),
-        (1, Domain::Street),
-        (2, Domain::Studio),
-        (3, Domain::Street),
-    ]
-    .into_iter()
-    .map(|(index, domain)| {
-        let product = WARDROBE.product(index);
-        (product.title(), coarse(&drawn(&product, domain, 0, 64)))
-    })
-    .collect();
-    let stated: [(&str, [u8; 16]); 0] = [];
-    for ((title, means), (stated_title, stated_means)) in seen.iter().zip(stated) {
-        assert_eq!(title, stated_title, "raise VERSION and state the new drawings");
-        for (seen, stated) in means.iter().zip(stated_means) {
-            assert!(
-                seen.abs_diff(stated) <= 3,
-                "{title}: {means:?}; raise VERSION and state the new drawings"
-            );
         }
     }
 }
