@@ -104,7 +104,15 @@ impl Row<'_> {
 pub fn rows(record: &Record) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = Vec::new();
     for cell in &record.cells {
-        match rows.iter_mut().find(|row| row.set == cell.set) {
+        // A run of the recipe's own seed may be one of the seeds that were named: it is not counted among them.
+        let family = |row: &&mut Row<'_>| {
+            row.set == cell.set
+                && row
+                    .cells
+                    .iter()
+                    .all(|other| other.seed.is_some() == cell.seed.is_some())
+        };
+        match rows.iter_mut().find(family) {
             Some(row) => row.cells.push(cell),
             None => rows.push(Row {
                 set: &cell.set,
