@@ -65,6 +65,10 @@ pub fn read(shards: &str) -> Result<Table, DataError> {
     }
     let count = counted(paths.len(), "shard", "shards");
     rows.notes.push(format!("read in place from {count}"));
+    // Words that could not be read are the reason why no label was found.
+    if rows.problems.count() > 0 && !rows.present[LABEL] {
+        std::mem::take(&mut rows.problems).into_result(Path::new(shards))?;
+    }
     let resolve = |name: &str| {
         images.get(name).cloned().ok_or_else(|| {
             let words = ("is not in the shards".to_string(), String::new());
