@@ -32,22 +32,22 @@ from safetensors.torch import load_file
 FILTERS = {"nearest": Image.NEAREST, "bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC, "lanczos": Image.LANCZOS}
 
 
-def build(factory, arguments, python, weights):
+def build(factory, python, weights):
     """torchvision's module (or IBN-Net's), changed as the lines say, with the weights in it."""
     names = {"torch": torch, "torchvision": torchvision}
     if "timm" in factory:
         import timm
 
         names["timm"] = timm
-        m = eval(factory, names)(**arguments)
+        m = eval(factory, names)()
     elif factory.startswith("ibnnet."):
         # IBN-Net (github.com/XingangPan/IBN-Net), on the import path.
         import ibnnet
 
         names["ibnnet"] = ibnnet
-        m = eval(factory, names)(**arguments)
+        m = eval(factory, names)()
     else:
-        m = eval(factory, names)(weights=None, **arguments)
+        m = eval(factory, names)(weights=None)
     names["m"] = m
     for line in python:
         exec(line, names)
@@ -57,7 +57,7 @@ def build(factory, arguments, python, weights):
 
 def module(card, weights):
     """The module that the card beside a safetensors export describes."""
-    return build(card["pytorch"]["factory"], {}, card["pytorch"]["python"], weights)
+    return build(card["pytorch"]["factory"], card["pytorch"]["python"], weights)
 
 
 def hub_modules(folder):
@@ -66,7 +66,7 @@ def hub_modules(folder):
     config = json.loads((folder / "config.json").read_text())
     weights = folder / "model.safetensors"
     if "architecture" not in config:
-        yield "torchvision", build(config["factory"], config["factory_args"], config["python"], weights), None
+        yield "torchvision", build(config["factory"], config["python"], weights), None
         return
     import timm
 

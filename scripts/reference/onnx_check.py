@@ -51,7 +51,7 @@ TRUNKS = {
 
 RECIPE = """
 extends = "quickstart"
-replaces = ["data", "schedule"]
+replaces = ["data", "model", "schedule"]
 
 [data]
 dataset = "folder"

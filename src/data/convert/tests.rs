@@ -315,7 +315,8 @@ fn shards_hold_the_same_rows() {
         convert(&table, &out, &force, &mut silent()).unwrap().files.len(),
         1
     );
-    same(&reader::read(elsewhere.path().to_str().unwrap()).unwrap());
+    let read = reader::read(elsewhere.path().to_str().unwrap()).unwrap();
+    same(&read);
     // Shards become a table again, with their pictures.
     let csv = elsewhere.path().join("again.csv");
     let options = Options {

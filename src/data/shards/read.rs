@@ -151,6 +151,7 @@ impl Read {
             }
             return Ok(());
         };
+        let complaints = self.rows.problems.count();
         let mut words = |member: Option<&Member>| -> Result<Option<String>, DataError> {
             let Some(member) = member else { return Ok(None) };
             if member.length > MAX_WORDS {
@@ -170,6 +171,9 @@ impl Read {
             Ok(text.ok())
         };
         let (json, class, text) = (words(sample.json)?, words(sample.class)?, words(sample.text)?);
+        if self.rows.problems.count() > complaints {
+            return Ok(());
+        }
         let mut object: Map<String, Value> = Map::new();
         if let Some(json) = json {
             match serde_json::from_str(&json) {

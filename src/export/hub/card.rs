@@ -73,8 +73,8 @@ fn usage(folder: &Folder<'_>, config: &Config) -> String {
             let module = folder.layout.factory.split('.').next().unwrap_or("torchvision");
             let _ = writeln!(
                 text,
-                "```python\nimport torch, {module}\nfrom safetensors.torch import load_file\n\nm = {}(weights=None, num_classes={})",
-                folder.layout.factory, folder.dim
+                "```python\nimport torch, {module}\nfrom safetensors.torch import load_file\n\nm = {}()",
+                folder.layout.factory
             );
             for line in &folder.layout.python {
                 let _ = writeln!(text, "{line}");

@@ -66,7 +66,6 @@ pub fn config(folder: &Folder<'_>, timm: Option<Timm>, classifier: &str) -> (Con
         let json = json!({
             "library": "torchvision",
             "factory": layout.factory,
-            "factory_args": { "num_classes": folder.dim },
             "python": layout.python,
             "embedding_dim": folder.dim,
             "input_size": [channels, height, width],

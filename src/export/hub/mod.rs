@@ -46,7 +46,7 @@ pub enum HubError {
     Foreign(PathBuf),
     /// The weights have no neck where one is expected.
     #[error(
-        "the weights have no complete `fc` to write the embedding with: {0} is missing or of another shape"
+        "the weights have no complete neck to write the embedding with: {0} is missing or of another shape"
     )]
     #[diagnostic(help("this is a fault of tailor: please report it with the recipe"))]
     Neck(String),
@@ -104,6 +104,11 @@ impl Folder<'_> {
         let neck = format!("m.{classifier} = ");
         self.layout.python.retain(|line| !line.starts_with(&neck));
         let timm = config::Timm::of(&self.layout);
+        if timm.is_none() {
+            // Not the factory's `num_classes`: its own layer may take another width.
+            let line = format!("{neck}torch.nn.Linear({0}, {0})", self.dim);
+            self.layout.python.push(line);
+        }
         if let Some(net) = timm.as_ref().and_then(|timm| timm.renamed) {
             // One file for one library: timm has other names for what torchvision has as well.
             self.tensors = for_layout(net, self.tensors, Layout::Timm);

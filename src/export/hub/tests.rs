@@ -140,11 +140,11 @@ fn timm_is_named_only_where_its_network_is_ours() {
     assert_eq!(config.get("architecture"), None);
     assert_eq!(
         config["python"],
-        serde_json::json!(["m.relu = torch.nn.Identity()"])
+        serde_json::json!(["m.relu = torch.nn.Identity()", "m.fc = torch.nn.Linear(2, 2)"])
     );
     let card = read("README.md");
     assert!(
-        card.contains("m.relu = torch.nn.Identity()\nm.load_state_dict"),
+        card.contains("m.relu = torch.nn.Identity()\nm.fc = torch.nn.Linear(2, 2)\nm.load_state_dict"),
         "{card}"
     );
     assert!(card.contains("| recall@1 | 50.0 [40.0, 60.0] |"), "{card}");
