@@ -138,8 +138,8 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     }
     say!("device   {device}");
     let recipe = target.recipe.clone();
-    // Settings of the command line may have changed what was measured: only the run's own figures are its eval.json.
-    let own = target.weights.as_ref().is_none_or(|(_, which)| which != "file");
+    // Settings and other weights change what is measured: only the run's own figures are its eval.json.
+    let own = args.weights.is_none();
     let folder = match (&args.out, &target.run, &other) {
         (Some(folder), ..) => folder.clone(),
         (None, Some(run), Some(other)) if own => run.join(format!("on-{}", other.recipe.name)),

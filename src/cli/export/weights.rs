@@ -45,7 +45,7 @@ pub fn safetensors<P: Paper>(
         "dtype": args.dtype.name(),
         "pytorch": layout,
         "embedding": { "normalise": "L2", "similarity": "cosine" },
-        "preprocessing": preprocessing(&plan)?,
+        "preprocessing": decimal(&preprocessing(&plan)?),
     });
     let beside = write_card(args, &card)?;
     super::super::print(&listed([&args.out, &beside]))
@@ -64,6 +64,13 @@ fn preprocessing<P: Paper>(plan: &Plan<P>) -> crate::Result<Preprocessing> {
         .preprocessing(plan.data.decode.exif)
         .map_err(|e| TrainError::Setting(e.to_string()))?;
     Ok(preprocessing)
+}
+
+/// As JSON with the shortest decimals: a single-precision number made a JSON value directly is its double, 0.48500001430511475.
+fn decimal(preprocessing: &Preprocessing) -> Value {
+    serde_json::to_string(preprocessing)
+        .and_then(|text| serde_json::from_str(&text))
+        .expect("preprocessing is plain data")
 }
 
 fn write_card(args: &ExportArgs, card: &Value) -> crate::Result<PathBuf> {
@@ -102,7 +109,7 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
         weights: which.to_string(),
         more: vec![
             ("weights_hash".into(), hash.clone()),
-            ("preprocessing".into(), json!(preprocessing).to_string()),
+            ("preprocessing".into(), decimal(&preprocessing).to_string()),
         ],
     };
     let size = plan.eval_pipeline.output();
@@ -172,7 +179,7 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
             "inside": does,
         },
         "embedding": { "normalise": if inside.l2 { "done inside" } else { "L2" }, "similarity": "cosine" },
-        "preprocessing": preprocessing,
+        "preprocessing": decimal(&preprocessing),
     });
     let beside = write_card(args, &card)?;
     super::super::print(&listed([&args.out, &beside]))

@@ -112,7 +112,10 @@ pub enum SamplerError {
     #[error(
         "the sampler takes {wanted} classes per batch, but only {usable} of {all} classes can be drawn from{why}"
     )]
-    #[diagnostic(help("set `classes` to {usable} or less, or train on more classes"))]
+    #[diagnostic(help(
+        "set data.sampler.classes to {usable} or less, but 2 at least (`--set data.sampler.classes={usable}`), or train on more classes: a \
+         folder without splits trains on data.train_fraction of them and tests on the others"
+    ))]
     TooFewClasses {
         /// `classes` of the recipe.
         wanted: usize,
@@ -125,7 +128,7 @@ pub enum SamplerError {
     },
     /// Too few rows.
     #[error("the sampler takes {batch} rows per batch, but there are only {rows}")]
-    #[diagnostic(help("set `batch` to {rows} or less, or use more data"))]
+    #[diagnostic(help("set data.sampler.batch to {rows} or less, or use more data"))]
     TooFewRows {
         /// `batch` of the recipe.
         batch: usize,
