@@ -25,6 +25,10 @@ const NONE: &str = "none";
 
 /// An image network without its classifier. Paths of parameters are those of the network inside.
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a model has one trunk: a box would cost more words than it saves bytes"
+)]
 pub enum Trunk {
     /// A residual network.
     ResNet(ResNet),

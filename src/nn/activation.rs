@@ -43,7 +43,7 @@ mod tests {
         assert_eq!(values(Activation::Relu), [0.0, 0.0, 0.0, 0.5, 6.0, 7.0]);
         assert_eq!(values(Activation::Relu6), [0.0, 0.0, 0.0, 0.5, 6.0, 6.0]);
         // torch.nn.functional.silu
-        let expected = [-0.0026828, -0.2689414, 0.0, 0.3112297, 5.9851641, 6.9936229];
+        let expected = [-0.0026828, -0.2689414, 0.0, 0.3112297, 5.985_164, 6.993_623];
         for (a, b) in values(Activation::Silu).iter().zip(expected) {
             assert!((a - b).abs() < 1e-6, "{a} {b}");
         }

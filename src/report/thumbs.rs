@@ -6,6 +6,9 @@ use super::base64;
 use crate::data::image::{DecodeOptions, Filter, Picture, Resizer, decode};
 use crate::data::{ImageRef, Item};
 
+/// A picture's name and its box.
+type Source = (String, Option<[u32; 4]>);
+
 /// Makes small pictures until a page has enough of them.
 #[derive(Debug)]
 pub struct Thumbs {
@@ -13,8 +16,7 @@ pub struct Thumbs {
     budget: usize,
     decode: DecodeOptions,
     resizer: Resizer,
-    /// By the picture's name and its box.
-    made: HashMap<(String, Option<[u32; 4]>), Result<Thumb, String>>,
+    made: HashMap<Source, Result<Thumb, String>>,
     used: usize,
 }
 

@@ -112,6 +112,9 @@ impl FromStr for Rerank {
     }
 }
 
+/// A sparse vector: places and values, ascending by place.
+type Sparse = Vec<(u32, f32)>;
+
 /// Scores after re-ranking: −((1 − λ) J + λ d), from −1 to 0.
 pub struct Reranked {
     base: Embeddings,
@@ -123,7 +126,7 @@ pub struct Reranked {
     /// Of each item of the joint set, the gallery items that have a weight for it, ascending.
     holders: Vec<Vec<(u32, f32)>>,
     /// Of the strip of queries at hand: overlaps Σ min(V_q, V_g) by gallery item, ascending.
-    strip: Option<(Range<usize>, Vec<Vec<(u32, f32)>>)>,
+    strip: Option<(Range<usize>, Vec<Sparse>)>,
 }
 
 impl Reranked {

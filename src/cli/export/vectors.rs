@@ -77,7 +77,8 @@ pub fn run<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path) -> crate::Re
 
 /// What databases keep beside a vector, where any row has it.
 fn columns(items: &[&Item]) -> Vec<Column> {
-    let known: [(&str, fn(&Item) -> Option<String>); 4] = [
+    type Read = fn(&Item) -> Option<String>;
+    let known: [(&str, Read); 4] = [
         ("category", |item| item.category.clone()),
         ("text", |item| item.text.clone()),
         ("domain", |item| item.domain.clone()),

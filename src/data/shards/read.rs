@@ -70,10 +70,10 @@ pub fn read(shards: &str) -> Result<Table, DataError> {
         std::mem::take(&mut rows.problems).into_result(Path::new(shards))?;
     }
     let resolve = |name: &str| {
-        images.get(name).cloned().ok_or_else(|| {
-            let words = ("is not in the shards".to_string(), String::new());
-            words
-        })
+        images
+            .get(name)
+            .cloned()
+            .ok_or_else(|| ("is not in the shards".to_string(), String::new()))
     };
     let first = paths
         .first()
