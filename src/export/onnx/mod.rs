@@ -14,7 +14,7 @@
 //! | half precision | f16 initialisers of two and more axes, each with a `Cast`: half the file, the same f32 arithmetic everywhere |
 //! | bytes | the same for the same weights and options |
 //!
-//! A new layer or trunk is one implementation of [`ToOnnx`] beside those of [`layers`], [`resnet`] and [`mobile`].
+//! A new layer or trunk is one implementation of [`ToOnnx`] beside those of `layers`, `resnet` and `mobile`.
 
 mod error;
 pub mod graph;
