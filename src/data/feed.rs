@@ -1,5 +1,6 @@
 //! What the training loop asks of data: how many batches an epoch has, and the n-th of them.
 
+use super::error::DataError;
 use super::image::ImageError;
 use super::sampler::SamplerError;
 use super::source::SourceError;
@@ -17,6 +18,10 @@ pub enum FeedError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Source(#[from] SourceError<FileError>),
+    /// There are no rows to make it of.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Data(#[from] DataError),
 }
 
 impl From<ImageError> for FeedError {

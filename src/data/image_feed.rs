@@ -1,5 +1,6 @@
 //! Labelled pictures of a table's training split as a [`Feed`].
 
+use super::check::{Needed, lacking};
 use super::drawn::Drawn;
 use super::feed::{Feed, FeedError, Job, Preview};
 use super::image::DecodeOptions;
@@ -119,6 +120,9 @@ impl ImageFeed {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = plans.get(&epoch) {
             return Ok(plan.clone());
+        }
+        if self.source.images.is_empty() {
+            return Err(lacking(&self.source.images.table, Needed::Train).into());
         }
         let plan = self
             .sampler

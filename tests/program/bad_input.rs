@@ -169,6 +169,48 @@ fn classes_of_one_image_are_trained_on_or_refused_with_a_reason() {
 }
 
 #[test]
+fn a_table_without_a_usable_split_names_the_column() {
+    let mut rows = String::from("image,label\n");
+    for class in 0..4 {
+        for view in 0..4 {
+            rows.push_str(&format!("photos/train/c{class}/{view}.jpg,c{class}\n"));
+        }
+    }
+    let place = with_table(&rows);
+    let check = ["check", "table.toml", "--device", "cpu"];
+    place
+        .fails(&check)
+        .says(&["items.csv", "no column `split`", "data.train_fraction"]);
+    place.ok(&[
+        &check[..],
+        &[
+            "--set",
+            "data.train_fraction=0.5",
+            "--set",
+            "data.sampler.classes=2",
+        ],
+    ]
+    .concat());
+    let said = |split: &str| {
+        let mut lines = rows.lines();
+        let head = format!("{},split\n", lines.next().unwrap());
+        lines.fold(head, |text, line| format!("{text}{line},{split}\n"))
+    };
+    place.write("items.csv", said("test"));
+    place.fails(&check).says(&[
+        "items.csv",
+        "the train split has no row",
+        "`split` says test of 16 rows",
+    ]);
+    place.write("items.csv", said("train"));
+    place.fails(&check).says(&[
+        "items.csv",
+        "the test split has no query",
+        "`split` says train of 16 rows",
+    ]);
+}
+
+#[test]
 fn a_class_in_both_splits_is_refused_unless_the_recipe_says_so() {
     let mut rows = String::from("image,label,split\n");
     for class in 0..8 {

@@ -32,6 +32,17 @@ pub struct Table {
     pub extra: BTreeMap<String, Vec<Option<String>>>,
     /// The folder that image paths are relative to, where there is one.
     pub root: Option<PathBuf>,
+    /// The file that the rows were read from, where a person can edit it.
+    pub origin: Option<Origin>,
+}
+
+/// The file that a table was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file; of shards, the pattern.
+    pub path: PathBuf,
+    /// Whether it has the column `split`. Without it every row is to train on.
+    pub says_split: bool,
 }
 
 impl Table {
@@ -44,9 +55,21 @@ impl Table {
             notes: Vec::new(),
             extra: BTreeMap::new(),
             root: root.map(Path::to_path_buf),
+            origin: None,
         };
         table.fingerprint = fingerprint(&table);
         table
+    }
+
+    /// The same table with other rows in the places of its own.
+    pub(crate) fn with_items(self, items: Vec<Item>) -> Table {
+        let table = Table::new(self.name, self.root.as_deref(), items);
+        Table {
+            notes: self.notes,
+            extra: self.extra,
+            origin: self.origin,
+            ..table
+        }
     }
 
     /// The rows for which `keep` is true, as a table of its own with its own fingerprint.
@@ -57,6 +80,7 @@ impl Table {
         let items = kept.iter().map(|&row| self.items[row].clone()).collect();
         let mut table = Table::new(self.name.clone(), self.root.as_deref(), items);
         table.notes.clone_from(&self.notes);
+        table.origin.clone_from(&self.origin);
         for (name, values) in &self.extra {
             let values = kept
                 .iter()

@@ -108,15 +108,12 @@ fn without_small(table: Table, least: usize) -> Table {
     table
 }
 
-fn with_boxes(table: Table, change: impl Fn([f32; 4]) -> Option<[f32; 4]>) -> Table {
-    let mut items = table.items;
+fn with_boxes(mut table: Table, change: impl Fn([f32; 4]) -> Option<[f32; 4]>) -> Table {
+    let mut items = std::mem::take(&mut table.items);
     for item in &mut items {
         item.bbox = item.bbox.and_then(&change);
     }
-    let mut changed = Table::new(table.name, table.root.as_deref(), items);
-    changed.notes = table.notes;
-    changed.extra = table.extra;
-    changed
+    table.with_items(items)
 }
 
 /// The first classes by name of each split; of the test and valid splits, those that have a query, where any has.
