@@ -1,7 +1,6 @@
 //! What the training loop asks of data: how many batches an epoch has, and the n-th of them.
 
 use super::error::DataError;
-use super::image::ImageError;
 use super::sampler::SamplerError;
 use super::source::SourceError;
 use crate::files::FileError;
@@ -22,12 +21,6 @@ pub enum FeedError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Data(#[from] DataError),
-}
-
-impl From<ImageError> for FeedError {
-    fn from(error: ImageError) -> Self {
-        Self::Source(error.into())
-    }
 }
 
 /// One batch to be made.

@@ -56,6 +56,15 @@ impl Images for Rows {
         })
     }
 
+    fn name(&self, row: usize) -> String {
+        let item = &self.table.items[self.rows[row]];
+        let (name, split) = (self.table.image_name(item), item.split);
+        format!(
+            "the picture {name} of the {split} split (row {})",
+            self.rows[row] + 1
+        )
+    }
+
     fn drawn(&self, row: usize) -> Option<(&Drawn, Option<[f32; 4]>)> {
         let item = &self.table.items[self.rows[row]];
         match &item.image {

@@ -29,7 +29,12 @@ fn broken_empty_and_huge_images_are_named() {
     let place = Place::with_photos();
     let name = "photos/train/c1/1.jpg";
     place.write(name, &jpeg(1, 1)[..300]);
-    train_fails(&place, "cut", &[]).says(&[name, "cannot be decoded", "tailor data check"]);
+    train_fails(&place, "cut", &[]).says(&[
+        name,
+        "the picture train/c1/1.jpg of the train split",
+        "cannot be decoded",
+        "tailor data check",
+    ]);
     place.write(name, "");
     train_fails(&place, "empty", &[]).says(&[name, "the file is empty"]);
     place.write(name, "<html>not found</html>");
@@ -47,6 +52,20 @@ fn broken_empty_and_huge_images_are_named() {
     for file in ["train/c1/1.jpg", "test/c5/0.jpg", "test/c5/1.jpg"] {
         assert!(report.contains(file), "{report}");
     }
+}
+
+#[test]
+fn a_broken_picture_at_evaluation_is_named_with_its_split() {
+    let place = Place::with_photos();
+    place.write("photos/test/c5/0.jpg", &jpeg(5, 0)[..200]);
+    let failure = train_fails(&place, "held_out", &[]);
+    failure.says(&[
+        "evaluation failed",
+        "the picture test/c5/0.jpg of the test split",
+        "cannot be decoded",
+        "tailor data check",
+    ]);
+    assert!(!failure.text.contains("batch"), "{}", failure.text);
 }
 
 #[test]

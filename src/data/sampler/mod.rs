@@ -281,11 +281,8 @@ pub struct BatchJob {
 
 impl std::fmt::Display for BatchJob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "batch {} of epoch {} (from 0)",
-            self.cursor.batch, self.cursor.epoch
-        )
+        // Evaluation has no epochs.
+        write!(f, "batch {} of {}", self.cursor.batch + 1, self.batches)
     }
 }
 
