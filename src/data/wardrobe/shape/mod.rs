@@ -180,6 +180,15 @@ impl Marks {
         self.push(path(start, segs, false), ink, width, true);
     }
 
+    /// Draws a line around a polygon, on top of the garment.
+    pub fn edge(&mut self, points: &[P], ink: Ink, width: f32) {
+        let Some((&start, rest)) = points.split_first() else {
+            return;
+        };
+        let segs: Vec<Seg> = rest.iter().chain([&start]).map(|&point| L(point)).collect();
+        self.line(start, &segs, ink, width);
+    }
+
     /// Draws a line that is part of the garment: a strap, a handle.
     pub fn cord(&mut self, start: P, segs: &[Seg], ink: Ink, width: f32) {
         self.push(path(start, segs, false), ink, width, false);

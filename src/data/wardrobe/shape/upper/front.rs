@@ -148,12 +148,7 @@ pub(super) fn front(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
                 (-w, y + 0.16),
             ];
             marks.over(polygon(&shape), Ink::Dark(0.1));
-            let segs: Vec<Seg> = shape[1..]
-                .iter()
-                .chain(&shape[..1])
-                .map(|&point| L(point))
-                .collect();
-            marks.line(shape[0], &segs, Ink::Dark(0.35), 0.012);
+            marks.edge(&shape, Ink::Dark(0.35), 0.012);
         }
         _ => {}
     }

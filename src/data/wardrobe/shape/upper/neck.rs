@@ -115,12 +115,7 @@ pub(super) fn collar(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
                     (sign * (x * 0.62 + 0.02), d + tip * 0.62),
                 ];
                 marks.fill(polygon(&shape), Ink::Cloth(sign * 0.6));
-                let segs: Vec<Seg> = shape[1..]
-                    .iter()
-                    .chain(&shape[..1])
-                    .map(|&point| L(point))
-                    .collect();
-                marks.line(shape[0], &segs, Ink::Dark(0.33), 0.011);
+                marks.edge(&shape, Ink::Dark(0.33), 0.011);
             }
         }
         Neck::Lapel if !pose.back => {
@@ -143,12 +138,7 @@ pub(super) fn collar(p: &Product, t: &Torso, pose: &Pose, marks: &mut Marks) {
                         Ink::Main(1.07)
                     },
                 );
-                let segs: Vec<Seg> = shape[1..]
-                    .iter()
-                    .chain(&shape[..1])
-                    .map(|&point| L(point))
-                    .collect();
-                marks.line(shape[0], &segs, Ink::Dark(0.4), 0.012);
+                marks.edge(&shape, Ink::Dark(0.4), 0.012);
             }
             // A shirt in the opening, where no body fills it.
             if !pose.worn && m.detail[2] > 0.7 {
