@@ -104,12 +104,13 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
     })
 }
 
-/// A trained model in evaluation mode: all of its weights come from the file.
-pub fn load<M: Module>(model: M, path: &Path) -> crate::Result<M> {
-    apply(model, &weights::read(path)?, path)
+/// A trained model's weights: a checkpoint's, or an export's of `tailor export --format safetensors`.
+pub fn read<P: Paper>(paper: &P, path: &Path) -> crate::Result<Tensors> {
+    let tensors = weights::read(path)?;
+    Ok(paper.import(&tensors).unwrap_or(tensors))
 }
 
-/// As [`load`], with the weights that were read from the file.
+/// A trained model in evaluation mode: all of its weights come from those of the file.
 pub fn apply<M: Module>(model: M, tensors: &Tensors, path: &Path) -> crate::Result<M> {
     let import = Import {
         source: path.display().to_string(),
@@ -236,16 +237,14 @@ impl Visitor for Eval {
             plan.paper.forget_published_weights();
         }
         let tensors = match &self.target.weights {
-            Some((path, _)) => Some(weights::read(path)?),
+            Some((path, _)) => Some(read(&plan.paper, path)?),
             None => None,
         };
-        let session = match &self.other {
-            None => plan.open()?,
-            Some(_) => {
-                // The classifier is as wide as the run's own data had classes; it is not asked for anything here.
-                let known = tensors.as_ref().and_then(|tensors| plan.paper.facts(tensors));
-                plan.open_to_evaluate(known.map_or(2, |facts| facts.classes))?
-            }
+        // The classifier is as wide as the data had classes that the weights were trained on; it is not asked for anything here.
+        let known = tensors.as_ref().and_then(|tensors| plan.paper.facts(tensors));
+        let session = match (&self.other, known) {
+            (None, None) => plan.open()?,
+            (_, known) => plan.open_to_evaluate(known.map_or(2, |facts| facts.classes))?,
         };
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;

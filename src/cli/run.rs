@@ -203,7 +203,8 @@ pub fn run<P: Paper>(
     };
     let (status, outcome) = match end {
         End::Finished | End::Early => (Status::Finished, Outcome::Finished),
-        End::MaxSteps | End::Interrupted => (Status::Interrupted, Outcome::Interrupted),
+        End::MaxSteps => (Status::Stopped, Outcome::Interrupted),
+        End::Interrupted => (Status::Interrupted, Outcome::Interrupted),
     };
     engine.sinks().finish(outcome).map_err(TrainError::from)?;
     engine.run_folder().set_status(status, step)?;

@@ -124,43 +124,23 @@ impl<P: Paper> Plan<P> {
 
     /// Opens the data and holds recipe and data against each other.
     pub fn open(self) -> crate::Result<Session<P>> {
-        let table = Arc::new(data::open(&self.data.dataset)?);
-        data::check::refuse(&table, self.data.dataset.closed_set)?;
-        let rows = table.train();
-        let feed = ImageFeed::new(
-            table.clone(),
-            rows,
-            self.data.sampler.clone(),
-            self.train_pipeline.clone(),
-            self.data.decode,
-            self.train.seed,
-        );
-        let facts = Facts {
-            classes: feed.classes().len(),
-            per_class: match self.data.sampler {
-                SamplerSection::Pk { per_class, .. } => Some(per_class),
-                _ => None,
-            },
-        };
-        self.paper
-            .check(&facts)
+        let session = self.session(None)?;
+        session
+            .plan
+            .paper
+            .check(&session.facts)
             .map_err(crate::train::TrainError::Setting)?;
-        feed.batches(0).map_err(crate::train::TrainError::from)?;
-        let task = Task::new(table.clone(), &self.eval, self.train.seed)?.with_decode(self.data.decode);
-        Ok(Session {
-            plan: self,
-            table,
-            feed: Arc::new(feed),
-            facts,
-            task: Arc::new(task),
-        })
+        session.feed.batches(0).map_err(crate::train::TrainError::from)?;
+        Ok(session)
     }
-}
 
-impl<P: Paper> Plan<P> {
     /// Opens data that is measured on and not trained on: the recipe's sampler and losses play no part, and the model has the
     /// classes that its weights were trained for.
     pub fn open_to_evaluate(self, classes: usize) -> crate::Result<Session<P>> {
+        self.session(Some(classes))
+    }
+
+    fn session(self, classes: Option<usize>) -> crate::Result<Session<P>> {
         let table = Arc::new(data::open(&self.data.dataset)?);
         data::check::refuse(&table, self.data.dataset.closed_set)?;
         let feed = ImageFeed::new(
@@ -172,13 +152,13 @@ impl<P: Paper> Plan<P> {
             self.train.seed,
         );
         let facts = Facts {
-            classes,
+            classes: classes.unwrap_or_else(|| feed.classes().len()),
             per_class: match self.data.sampler {
                 SamplerSection::Pk { per_class, .. } => Some(per_class),
                 _ => None,
             },
         };
-        let task = Task::new(table.clone(), &self.eval, self.train.seed)?;
+        let task = Task::new(table.clone(), &self.eval, self.train.seed)?.with_decode(self.data.decode);
         Ok(Session {
             plan: self,
             table,

@@ -31,7 +31,7 @@ pub fn safetensors<P: Paper>(
     path: &Path,
     which: &str,
 ) -> crate::Result<()> {
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     if args.dtype != Dtype::F32 {
         rounding(&plan, &trained, path)?;
     }
@@ -43,7 +43,11 @@ pub fn safetensors<P: Paper>(
         "recipe": plan.recipe.name,
         "weights": which,
         "dtype": args.dtype.name(),
-        "pytorch": layout,
+        "pytorch": {
+            "factory": layout.factory,
+            "python": layout.python,
+            "script": layout.script(&args.out.file_name().unwrap_or_default().to_string_lossy()),
+        },
         "embedding": { "normalise": "L2", "similarity": "cosine" },
         "preprocessing": decimal(&preprocessing(&plan)?),
     });
@@ -87,7 +91,7 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
     if args.dtype == Dtype::Bf16 {
         return Err(OnnxError::Bf16.into());
     }
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     let exact = Trained::model(&plan, &trained.exact, path)?;
     let samples = Samples::new(&plan);
     let hash = weights_hash(&exact);
@@ -193,7 +197,7 @@ pub fn hub<P: Paper>(
     which: &str,
     run: Option<&Path>,
 ) -> crate::Result<()> {
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     let exact = Trained::model(&plan, &trained.exact, path)?;
     let rounding = match args.dtype {
         Dtype::F32 => None,

@@ -37,6 +37,9 @@ pub struct Ctl {
     pub loss: LossSection,
 }
 
+/// The path of the neck.
+const NECK: &str = "head.bottleneck";
+
 impl Paper for Ctl {
     type Model = CtlModel;
 
@@ -94,6 +97,10 @@ impl Paper for Ctl {
     }
 
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout) {
-        for_torchvision(&self.model.trunk, weights, "head.bottleneck")
+        for_torchvision(&self.model.trunk, weights, NECK)
+    }
+
+    fn import(&self, weights: &Tensors) -> Option<Tensors> {
+        super::images::import(weights, NECK, self.loss.center.is_some())
     }
 }

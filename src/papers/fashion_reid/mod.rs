@@ -35,6 +35,9 @@ pub struct FashionReid {
     pub loss: LossSection,
 }
 
+/// The path of the neck.
+const NECK: &str = "head.bottleneck";
+
 impl Paper for FashionReid {
     type Model = FashionReidModel;
 
@@ -88,6 +91,10 @@ impl Paper for FashionReid {
     }
 
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout) {
-        for_torchvision(&self.model.trunk, weights, "head.bottleneck")
+        for_torchvision(&self.model.trunk, weights, NECK)
+    }
+
+    fn import(&self, weights: &Tensors) -> Option<Tensors> {
+        super::images::import(weights, NECK, self.loss.center_weight.is_some())
     }
 }
