@@ -6,3 +6,5 @@ mod fixtures;
 mod losses;
 #[path = "parity/resnet.rs"]
 mod resnet;
+#[path = "parity/sgraf.rs"]
+mod sgraf;

@@ -5,18 +5,24 @@
 pub mod batch_norm;
 pub mod bnneck;
 pub mod conv;
+pub mod gru;
 pub(crate) mod host;
 pub mod ibn;
 pub mod identity_head;
 pub mod init;
 pub mod instance_norm;
 pub mod pool;
+pub mod t_emde;
+pub mod unit;
 
 pub use batch_norm::{BatchNorm, BatchNormConfig};
 pub use bnneck::{BnNeck, BnNeckConfig};
 pub use conv::{Conv2d, Conv2dConfig};
+pub use gru::{BiGru, BiGruConfig, Lengths};
 pub use ibn::{Ibn, IbnConfig, Norm};
 pub use identity_head::{IdentityHead, IdentityHeadConfig};
 pub use init::{Draw, ParamInfo, initialise};
 pub use instance_norm::{InstanceNorm, InstanceNormConfig};
 pub use pool::{Gem, GemConfig, global_average, max_pool};
+pub use t_emde::{Assignment, TEmde, TEmdeConfig};
+pub use unit::{unit, unit_sum};

@@ -8,6 +8,7 @@ pub mod fashion_reid;
 mod images;
 mod objective;
 pub mod registry;
+pub mod t_emde;
 
 pub use images::{Embed, Images};
 pub use objective::{Clock, Losses, Objective, Phase};

@@ -11,20 +11,20 @@ use tailor::backbones::weights::{Import, Tensors, apply, collect};
 use crate::fixtures::{Fixture, close, json, values};
 
 /// The hash of (t, j) that fills weights and images, uniform in [0, 1): `u` of scripts/reference/resnet.py.
-fn u(t: u32, j: u32) -> f64 {
+pub fn u(t: u32, j: u32) -> f64 {
     let mut h = j.wrapping_add(t.wrapping_mul(0x9E37_79B9));
     h = (h ^ (h >> 16)).wrapping_mul(0x7FEB_352D);
     h = (h ^ (h >> 15)).wrapping_mul(0x846C_A68B);
     f64::from(h ^ (h >> 16)) / 4_294_967_296.0
 }
 
-fn filled(t: u32, shape: &[usize], value: impl Fn(f64) -> f64) -> TensorData {
+pub fn filled(t: u32, shape: &[usize], value: impl Fn(f64) -> f64) -> TensorData {
     let count = shape.iter().product::<usize>() as u32;
     let values: Vec<f32> = (0..count).map(|j| value(u(t, j)) as f32).collect();
     TensorData::new(values, shape.to_vec())
 }
 
-fn centred(u: f64) -> f64 {
+pub fn centred(u: f64) -> f64 {
     2.0 * u - 1.0
 }
 

@@ -9,6 +9,7 @@
 //! Results do not depend on the number of threads or on their timing: sums are split by shape alone, and every partial sum
 //! is added in a fixed order.
 
+pub mod attend;
 pub mod conv;
 mod fold;
 pub mod norm;
