@@ -16,6 +16,7 @@ pub mod sampler;
 pub mod section;
 pub mod source;
 pub mod table;
+pub mod text;
 pub mod transform;
 
 pub use datasets::{DatasetSection, Layout, open};
