@@ -12,6 +12,7 @@ pub mod image;
 pub mod image_feed;
 pub mod loader;
 pub mod native;
+pub mod pairs;
 pub mod sampler;
 pub mod section;
 pub mod source;

@@ -1,0 +1,80 @@
+//! What can be wrong with features and captions.
+
+use crate::data::text::VocabularyError;
+use crate::files::FileError;
+use std::path::PathBuf;
+
+/// Features and captions that cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum PairError {
+    /// A file could not be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    File(#[from] FileError),
+    /// The vocabulary.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Vocabulary(#[from] VocabularyError),
+    /// The file is no array of features.
+    #[error("{}: {problem}", path.display())]
+    #[diagnostic(help(
+        "features are a NumPy array of float32 in C order, [images, regions, dim]: numpy.save(path, array.astype('float32'))"
+    ))]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Captions and images do not belong together.
+    #[error("{} has {captions} captions for the {images} images of {}", captions_path.display(), images_path.display())]
+    #[diagnostic(help(
+        "there are either as many captions as images or {per_image} consecutive lines an image: the features are cut off, or the files \
+         are of two splits"
+    ))]
+    Counts {
+        /// The captions' file.
+        captions_path: PathBuf,
+        /// The features' file.
+        images_path: PathBuf,
+        /// Lines.
+        captions: usize,
+        /// Rows.
+        images: usize,
+        /// Captions of an image.
+        per_image: usize,
+    },
+    /// A caption that holds nothing.
+    #[error("{}, line {line}: the caption is empty", path.display())]
+    #[diagnostic(help(
+        "write a caption there, or leave the image out of the features and the captions alike"
+    ))]
+    EmptyCaption {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A feature that is no number.
+    #[error("{}, image {image} (from 0): region {region} holds a value that is not finite", path.display())]
+    #[diagnostic(help(
+        "compute this image's features anew; a broken picture or an overflow in half precision leaves NaN behind"
+    ))]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The image's row.
+        image: usize,
+        /// The region.
+        region: usize,
+    },
+    /// Too few pairs for a batch.
+    #[error("the split has {captions} captions, fewer than a batch of {batch}")]
+    #[diagnostic(help("set data.batch to {captions} or less"))]
+    FewCaptions {
+        /// Captions.
+        captions: usize,
+        /// Pairs in a batch.
+        batch: usize,
+    },
+}
