@@ -149,7 +149,7 @@ impl TEmde {
         };
         let assigned = match hard {
             true => {
-                let likeliest = logits.argmax(1);
+                let likeliest = logits.clone().argmax(1);
                 likeliest
                     .equal(Tensor::<1, Int>::arange(0..width as i64, &logits.device()).unsqueeze::<2>())
                     .float()

@@ -4,8 +4,9 @@
 //! The order is that of Pillow up to 11, with which the published figures were made. Pillow 13 takes the vertical pass first where
 //! that is less work; shrunk pictures then differ by one level, enlarged ones with hard edges by several.
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
 use serde::{Deserialize, Serialize};
 
 use super::{ImageError, Picture};
@@ -99,57 +100,47 @@ impl Resizer {
             nearest(from, part, to, &mut self.columns);
             return Ok(());
         };
-        let words = |error: &dyn std::fmt::Display| fail(error.to_string());
-        let source = ImageRef::new(
-            from.width as u32,
-            from.height as u32,
-            &from.pixels,
-            PixelType::U8x3,
-        )
-        .map_err(|e| words(&e))?;
-        let source = CroppedImage::new(
-            &source,
-            left as u32,
-            top as u32,
-            part_width as u32,
-            part_height as u32,
-        )
-        .map_err(|e| words(&e))?;
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(kernel))
             .use_alpha(false);
+        let whole = [from.width, from.height];
+        let inner = &mut self.inner;
+        let mut pass = |from: &[u8], size, part, to: &mut [u8], new_size| {
+            pass(inner, (from, size, part), (to, new_size), &options).map_err(fail)
+        };
         if part_width == width || part_height == height {
-            return pass(&mut self.inner, &source, &mut to.pixels, width, height, &options).map_err(fail);
+            return pass(&from.pixels, whole, part, &mut to.pixels, [width, height]);
         }
         // Two calls, so that the horizontal pass comes first and is rounded, as in Pillow: one call would take the vertical pass first.
+        let rows = [width, part_height];
         self.rows.resize(width * part_height * 3, 0);
+        pass(&from.pixels, whole, part, &mut self.rows, rows)?;
         pass(
-            &mut self.inner,
-            &source,
-            &mut self.rows,
-            width,
-            part_height,
-            &options,
+            &self.rows,
+            rows,
+            [0, 0, width, part_height],
+            &mut to.pixels,
+            [width, height],
         )
-        .map_err(fail)?;
-        let rows = ImageRef::new(width as u32, part_height as u32, &self.rows, PixelType::U8x3)
-            .map_err(|e| words(&e))?;
-        pass(&mut self.inner, &rows, &mut to.pixels, width, height, &options).map_err(fail)
     }
 }
 
+/// One call of the library, from a part of a picture of that size. Typed: the untyped call would compile every kernel for every
+/// type of pixel into this crate.
 fn pass(
     resizer: &mut fast_image_resize::Resizer,
-    from: &impl IntoImageView,
-    to: &mut [u8],
-    width: usize,
-    height: usize,
+    (from, size, part): (&[u8], [usize; 2], [usize; 4]),
+    (to, new_size): (&mut [u8], [usize; 2]),
     options: &ResizeOptions,
 ) -> Result<(), String> {
-    let mut target =
-        Image::from_slice_u8(width as u32, height as u32, to, PixelType::U8x3).map_err(|e| e.to_string())?;
+    let [width, height] = size.map(|n| n as u32);
+    let source = TypedImageRef::<U8x3>::from_buffer(width, height, from).map_err(|e| e.to_string())?;
+    let [left, top, width, height] = part.map(|n| n as u32);
+    let source = TypedCroppedImage::new(source, left, top, width, height).map_err(|e| e.to_string())?;
+    let [width, height] = new_size.map(|n| n as u32);
+    let mut target = TypedImage::<U8x3>::from_buffer(width, height, to).map_err(|e| e.to_string())?;
     resizer
-        .resize(from, &mut target, options)
+        .resize_typed(&source, &mut target, options)
         .map_err(|e| e.to_string())
 }
 

@@ -45,13 +45,13 @@ impl GlobalKind {
                 global.v_global_w = Some(VisualAttention {
                     embedding_local: (linear(), BatchNormConfig::new(*regions).init(device)),
                     embedding_global: (linear(), BatchNormConfig::new(dim).init(device)),
-                    embedding_common: (score(),),
+                    embedding_common: [score()],
                     dropout: dropout.clone(),
                 });
                 global.t_global_w = Some(TextAttention {
-                    embedding_local: (linear(),),
-                    embedding_global: (linear(),),
-                    embedding_common: (score(),),
+                    embedding_local: [linear()],
+                    embedding_global: [linear()],
+                    embedding_common: [score()],
                     dropout,
                 });
             }
@@ -150,7 +150,7 @@ pub struct VisualAttention {
     /// W2 and its batch norm.
     pub embedding_global: (Linear, BatchNorm),
     /// w3.
-    pub embedding_common: (Linear,),
+    pub embedding_common: [Linear; 1],
     dropout: Dropout,
 }
 
@@ -166,7 +166,7 @@ impl VisualAttention {
         let (linear, norm) = &self.embedding_global;
         let whole = self.dropout.forward(tanh(norm.forward(linear.forward(query))));
         let gated = local * whole.reshape([images, 1, dim]).expand([images, count, dim]);
-        pool(regions, gated, &self.embedding_common.0, None)
+        pool(regions, gated, &self.embedding_common[0], None)
     }
 }
 
@@ -174,11 +174,11 @@ impl VisualAttention {
 #[derive(Module, Debug)]
 pub struct TextAttention {
     /// W1.
-    pub embedding_local: (Linear,),
+    pub embedding_local: [Linear; 1],
     /// W2.
-    pub embedding_global: (Linear,),
+    pub embedding_global: [Linear; 1],
     /// w3.
-    pub embedding_common: (Linear,),
+    pub embedding_common: [Linear; 1],
     dropout: Dropout,
 }
 
@@ -188,10 +188,10 @@ impl TextAttention {
         let [captions, count, dim] = words.dims();
         let local = self
             .dropout
-            .forward(tanh(self.embedding_local.0.forward(words.clone())));
+            .forward(tanh(self.embedding_local[0].forward(words.clone())));
         let query = average(words.clone(), mask.clone());
-        let whole = self.dropout.forward(tanh(self.embedding_global.0.forward(query)));
+        let whole = self.dropout.forward(tanh(self.embedding_global[0].forward(query)));
         let gated = local * whole.reshape([captions, 1, dim]).expand([captions, count, dim]);
-        pool(words, gated, &self.embedding_common.0, Some(mask))
+        pool(words, gated, &self.embedding_common[0], Some(mask))
     }
 }
