@@ -1,4 +1,5 @@
-//! A ResNet's training step on the CPU: `cargo bench --bench resnet_step -- [--steps 5] [DEPTH:BATCH:HEIGHTxWIDTH:LAST_STRIDE …]`.
+//! A trunk's training step on the CPU: `cargo bench --bench resnet_step -- [--steps 5] [NET:BATCH:HEIGHTxWIDTH:LAST_STRIDE …]`, NET being
+//! a ResNet's depth or the name of another network (`mobilenet-v2`, `efficientnet-lite0`), which has no last stride: write 2.
 //!
 //! The counterpart of scripts/bench/resnet_step.py, which does the same with PyTorch: the network with a BNNeck and a classifier
 //! of 751 identities, identity loss and batch-hard triplet loss, Adam; random images on hand, 4 of each identity. Prints one
@@ -9,7 +10,7 @@ use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::time::Instant;
-use tailor::backbones::resnet::{Depth, ResNet, ResNetConfig};
+use tailor::backbones::trunk::{Trunk, TrunkConfig};
 use tailor::losses::{BatchHardTriplet, LabelSmoothing, Margin};
 use tailor::nn::{IdentityHead, IdentityHeadConfig, initialise};
 use tailor::random::stream;
@@ -20,13 +21,13 @@ const DEFAULT: [&str; 2] = ["18:32:64x64:1", "50:8:256x128:1"];
 
 #[derive(Module, Debug)]
 struct Net {
-    trunk: ResNet,
+    trunk: Trunk,
     head: IdentityHead,
 }
 
 /// `18:32:64x64:1`
 struct Configuration {
-    depth: u64,
+    net: String,
     batch: usize,
     size: [usize; 2],
     last_stride: usize,
@@ -35,12 +36,12 @@ struct Configuration {
 impl Configuration {
     fn read(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split(':').collect();
-        let [depth, batch, size, last_stride] = parts[..] else {
+        let [net, batch, size, last_stride] = parts[..] else {
             return None;
         };
         let (height, width) = size.split_once('x')?;
         Some(Self {
-            depth: depth.parse().ok()?,
+            net: net.to_owned(),
             batch: batch.parse().ok()?,
             size: [height.parse().ok()?, width.parse().ok()?],
             last_stride: last_stride.parse().ok()?,
@@ -59,16 +60,16 @@ fn processor_seconds() -> Option<f64> {
 
 fn measure(configuration: &Configuration, steps: usize) -> Result<(), Box<dyn std::error::Error>> {
     let Configuration {
-        depth,
+        net: ref name,
         batch,
         size: [height, width],
         last_stride,
     } = *configuration;
     let device = Device::flex().autodiff();
-    let config = ResNetConfig {
-        last_stride,
-        ..ResNetConfig::new(Depth::try_from(depth)?)
-    };
+    let config: TrunkConfig = serde_json::from_value(match name.parse::<u64>() {
+        Ok(depth) => serde_json::json!({ "depth": depth, "last_stride": last_stride }),
+        Err(_) => serde_json::json!({ "kind": name }),
+    })?;
     let net = Net {
         trunk: config.init(&device),
         head: IdentityHeadConfig {
@@ -78,7 +79,9 @@ fn measure(configuration: &Configuration, steps: usize) -> Result<(), Box<dyn st
         }
         .init(&device),
     };
-    let mut net = initialise(net, 1, IdentityHead::draw);
+    let mut net = initialise(net, 1, |info| {
+        IdentityHead::draw(info).or_else(|| Trunk::draw(info))
+    });
     let section: OptimizerSection = serde_json::from_value(serde_json::json!({
         "kind": "adam", "lr": 3.5e-4, "weight_decay": 5e-4
     }))?;
@@ -121,7 +124,7 @@ fn measure(configuration: &Configuration, steps: usize) -> Result<(), Box<dyn st
     println!(
         "{}",
         serde_json::json!({
-            "depth": depth, "batch": batch, "height": height, "width": width, "last_stride": last_stride,
+            "net": name, "batch": batch, "height": height, "width": width, "last_stride": last_stride,
             "threads": threads, "ms": tenth(times[times.len() / 2]), "least": tenth(times[0]),
             "greatest": tenth(times[times.len() - 1]), "cpu": cpu, "loss": last,
         })
@@ -146,7 +149,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             text => configurations.push(
                 Configuration::read(text)
-                    .ok_or_else(|| format!("`{text}` is not DEPTH:BATCH:HEIGHTxWIDTH:LAST_STRIDE"))?,
+                    .ok_or_else(|| format!("`{text}` is not NET:BATCH:HEIGHTxWIDTH:LAST_STRIDE"))?,
             ),
         }
     }

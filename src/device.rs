@@ -108,6 +108,18 @@ pub enum DeviceError {
         /// How many there are.
         found: usize,
     },
+    /// Only devices that a processor plays.
+    #[error("there is no real {backend} GPU: {found} software device(s) found")]
+    #[diagnostic(help(
+        "name one to use it all the same (`--device {backend}:0`): it is slow, and compiles for minutes before its first step; \
+         --device cpu is faster"
+    ))]
+    Software {
+        /// The backend.
+        backend: &'static str,
+        /// How many there are.
+        found: usize,
+    },
     /// CUDA without `libdevice`.
     #[error("CUDA device {index} is there, but the toolkit's libdevice.10.bc is not")]
     #[diagnostic(help(
@@ -321,10 +333,13 @@ fn real_gpu(backend: &'static str, kind: DeviceType, index: Option<usize>) -> Re
         Some(index) => candidates.nth(index),
         None => candidates.find(|(_, device)| !is_software(device)),
     };
-    let (position, device) = taken.ok_or(DeviceError::Missing {
-        backend,
-        index: index.unwrap_or(0),
-        found,
+    let (position, device) = taken.ok_or(match index {
+        None if found > 0 => DeviceError::Software { backend, found },
+        _ => DeviceError::Missing {
+            backend,
+            index: index.unwrap_or(0),
+            found,
+        },
     })?;
     Ok(Resolved {
         reason: describe(&device),

@@ -67,6 +67,26 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Embeddings(#[from] crate::export::embeddings::EmbeddingsError),
+    /// Embeddings could not be written or read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Gallery(#[from] crate::export::gallery::GalleryError),
+    /// A search that makes no sense.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Query(#[from] crate::cli::search::QueryError),
+    /// Weights do not fit into half precision.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Range(#[from] crate::export::RangeError),
+    /// No ONNX file could be written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Onnx(#[from] crate::export::OnnxError),
+    /// No folder for the hub could be written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Hub(#[from] crate::export::HubError),
     /// An evaluation report could not be read or written.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -75,6 +95,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Recipes(#[from] crate::cli::recipes::RecipesError),
+    /// A sweep could not begin or go on.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sweep(#[from] crate::cli::sweep::SweepError),
     /// A verb could not do what it was asked.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -1,7 +1,7 @@
 //! Files that are written whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that could not be read or written.
@@ -54,7 +54,17 @@ pub fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    let fail = |source| FileError::new("write", path, source);
+    write_checked(path, write, |_| Ok(()))
+}
+
+/// As [`write_whole`], with a look at the finished file before it gets its name: if `check` refuses it, it is removed, and what was
+/// there before stays.
+pub fn write_checked<E: From<FileError>>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
+    check: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let fail = |source| E::from(FileError::new("write", path, source));
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -80,6 +90,7 @@ pub fn write_whole(
             .set_permissions(fs::Permissions::from_mode(mode))
             .map_err(fail)?;
     }
+    check(scratch.path())?;
     scratch.persist(path).map_err(|e| fail(e.error))?;
     sync_folder(folder);
     Ok(())
@@ -107,6 +118,20 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|e| FileError::new("read", path, e))
 }
 
+/// Reads `length` bytes of a file from `offset` on; fewer are an error.
+pub fn read_part(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>, FileError> {
+    let fail = |source| FileError::new("read", path, source);
+    let mut file = File::open(path).map_err(fail)?;
+    file.seek(io::SeekFrom::Start(offset)).map_err(fail)?;
+    // What a header claims is not trusted with memory before the bytes are there.
+    let mut bytes = Vec::with_capacity(length.min(64 << 20) as usize);
+    file.take(length).read_to_end(&mut bytes).map_err(fail)?;
+    match bytes.len() as u64 == length {
+        true => Ok(bytes),
+        false => Err(fail(io::ErrorKind::UnexpectedEof.into())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +147,20 @@ mod tests {
         });
         let message = result.unwrap_err().to_string();
         assert!(message.contains("a.txt"), "{message}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_refused_leaves_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        write_whole(&path, |w| w.write_all(b"old")).unwrap();
+        let refused = |scratch: &Path| {
+            assert_eq!(fs::read(scratch).unwrap(), b"new");
+            Err(FileError::new("like", scratch, io::ErrorKind::Other.into()))
+        };
+        assert!(write_checked(&path, |w| w.write_all(b"new"), refused).is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -8,3 +8,5 @@ mod losses;
 mod resnet;
 #[path = "parity/sgraf.rs"]
 mod sgraf;
+#[path = "parity/trunks.rs"]
+mod trunks;

@@ -1,8 +1,8 @@
-"""Times PyTorch's training step of a ResNet with BNNeck, identity loss and batch-hard triplet loss, on the CPU.
+"""Times PyTorch's training step of a ResNet (or mobilenet-v2, efficientnet-b0, efficientnet-lite0) with BNNeck, identity loss and batch-hard triplet loss, on the CPU.
 
-    python scripts/bench/resnet_step.py [--threads 2] [--steps 5] [DEPTH:BATCH:HEIGHTxWIDTH:LAST_STRIDE …]
+    python scripts/bench/resnet_step.py [--threads 2] [--steps 5] [NET:BATCH:HEIGHTxWIDTH:LAST_STRIDE …]
 
-Needs torch and torchvision (measured with 2.15.0 and 0.29.2). Prints one JSON object per configuration: milliseconds per step (forward,
+Needs torch and torchvision, and timm for efficientnet-lite0 (measured with 2.15.0 and 0.29.2). Prints one JSON object per configuration: milliseconds per step (forward,
 backward, Adam; the input is on hand) as median, least and greatest of `--steps` steps after two that are not counted. Images are random,
 4 of each identity; weights are random; 751 identities in the classifier. Quiet the machine first: `load` is its load average before.
 `cpu` is the median of the processor time that a step used, over all threads, divided by their number: about `ms` on a quiet machine,
@@ -24,15 +24,23 @@ IDENTITIES = 751
 
 
 class Net(nn.Module):
-    def __init__(self, depth, last_stride):
+    def __init__(self, net, last_stride):
         super().__init__()
-        trunk = {18: torchvision.models.resnet18, 50: torchvision.models.resnet50}[depth]()
-        if last_stride == 1:
-            block = trunk.layer4[0]
-            (block.conv2 if depth == 50 else block.conv1).stride = (1, 1)
-            block.downsample[0].stride = (1, 1)
-        dim = trunk.fc.in_features
-        trunk.fc = nn.Identity()
+        if net in ("18", "50"):
+            trunk = {"18": torchvision.models.resnet18, "50": torchvision.models.resnet50}[net]()
+            if last_stride == 1:
+                block = trunk.layer4[0]
+                (block.conv2 if net == "50" else block.conv1).stride = (1, 1)
+                block.downsample[0].stride = (1, 1)
+            dim = trunk.fc.in_features
+            trunk.fc = nn.Identity()
+        elif net == "efficientnet-lite0":
+            import timm
+
+            trunk, dim = timm.models.tf_efficientnet_lite0(num_classes=0, drop_path_rate=0.2), 1280
+        else:
+            trunk, dim = {"mobilenet-v2": torchvision.models.mobilenet_v2, "efficientnet-b0": torchvision.models.efficientnet_b0}[net](), 1280
+            trunk.classifier = nn.Identity()
         self.trunk, self.neck = trunk, nn.BatchNorm1d(dim)
         self.neck.bias.requires_grad_(False)
         self.classifier = nn.Linear(dim, IDENTITIES, bias=False)
@@ -51,9 +59,9 @@ def triplet(features, labels, margin=0.3):
     return torch.relu(positive - negative + margin).mean()
 
 
-def measure(depth, batch, height, width, last_stride, steps):
+def measure(net, batch, height, width, last_stride, steps):
     torch.manual_seed(0)
-    net = Net(depth, last_stride).train()
+    net = Net(net, last_stride).train()
     optimiser = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=3.5e-4, weight_decay=5e-4)
     x = torch.randn(batch, 3, height, width)
     labels = torch.arange(batch) // 4
@@ -78,14 +86,14 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     for configuration in args.configurations:
-        depth, batch, size, last_stride = configuration.split(":")
+        net, batch, size, last_stride = configuration.split(":")
         height, width = map(int, size.split("x"))
         load = os.getloadavg()[0]
-        times, cpu = measure(int(depth), int(batch), height, width, int(last_stride), args.steps)
+        times, cpu = measure(net, int(batch), height, width, int(last_stride), args.steps)
         print(
             json.dumps(
                 {
-                    "depth": int(depth),
+                    "net": net,
                     "batch": int(batch),
                     "height": height,
                     "width": width,

@@ -30,7 +30,7 @@ def measure(row, depth, batch, height, width, last_stride, steps, warmup, device
     torch.backends.cudnn.benchmark = True
     layout = torch.channels_last if row.endswith("nhwc") else torch.contiguous_format
     torch.manual_seed(0)
-    net = Net(depth, last_stride).to(device, memory_format=layout).train()
+    net = Net(str(depth), last_stride).to(device, memory_format=layout).train()
     optimiser = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=3.5e-4, weight_decay=5e-4)
     host = torch.randn(batch, 3, height, width)
     labels = (torch.arange(batch) // 4).to(device)

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Times a ResNet's training step on the CPU here and in PyTorch, taking turns, so that a busy machine hurts both alike.
+# Times a trunk's training step on the CPU here and in PyTorch, taking turns, so that a busy machine hurts both alike.
 #
-#   scripts/bench/run.sh [DEPTH:BATCH:HEIGHTxWIDTH:LAST_STRIDE …]
+#   scripts/bench/run.sh [NET:BATCH:HEIGHTxWIDTH:LAST_STRIDE …]
 #
 # PYTHON is a Python with torch and torchvision (default: python3), ROUNDS the turns (3), STEPS the steps in each (5),
 # BENCH the benchmark's binary, if it is not to be built here. Prints the least of all rounds: milliseconds per step, processor
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
 rounds=${ROUNDS:-3}
 steps=${STEPS:-5}
-[ $# -gt 0 ] || set -- 18:32:64x64:1 50:8:256x128:1
+[ $# -gt 0 ] || set -- 18:32:64x64:1 50:8:256x128:1 mobilenet-v2:16:144x144:2 efficientnet-lite0:16:144x144:2
 if [ -z "${BENCH:-}" ]; then
     BENCH=$(cargo bench --bench resnet_step --no-run --message-format=json |
         sed -n 's/.*"executable":"\([^"]*resnet_step[^"]*\)".*/\1/p' | tail -n 1)
@@ -42,7 +42,7 @@ for line in open(sys.argv[1]):
     for key in ("least", "cpu"):
         if found.get(key) is not None:
             entry[key] = min(found[key], entry.get(key, float("inf")))
-print(f"{'depth:batch:size:last stride':<30} {'':<6} {'tailor':>8} {'torch':>8} {'ratio':>6}")
+print(f"{'net:batch:size:last stride':<30} {'':<6} {'tailor':>8} {'torch':>8} {'ratio':>6}")
 for configuration, entries in least.items():
     for key, what in (("least", "ms"), ("cpu", "cpu ms")):
         ours, theirs = entries["tailor"].get(key), entries["torch"].get(key)

@@ -11,9 +11,9 @@ use crate::device::{self, Choice, Device};
 use crate::papers::registry::Visitor;
 use crate::papers::{Clock, Objective, Paper};
 use crate::recipe::Recipe;
-use crate::train::TrainError;
 use crate::train::optim::{Groups, Optimizer};
 use crate::train::sinks::system;
+use crate::train::{TrainError, freeze};
 use burn::optim::GradientsParams;
 use std::time::Instant;
 
@@ -190,7 +190,10 @@ pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Resul
             losses.push((name.to_string(), f64::from(value)));
         }
         let grads = model.edit_grads(index, GradientsParams::from_grads(found.total.backward(), &model));
-        let groups = Groups::new(&plan.optimizer, phase.params).map_err(TrainError::Setting)?;
+        let names = freeze::names(&model);
+        let groups = Groups::new(&plan.optimizer, phase.params)
+            .and_then(|groups| groups.with_layers(names.iter().map(String::as_str)))
+            .map_err(TrainError::Setting)?;
         let lrs: Vec<f64> = groups.iter().map(|group| group.lr).collect();
         model = Optimizer::new(groups).step(model, grads, &lrs);
     }

@@ -1,4 +1,9 @@
-//! `tailor data`: what a data set holds, and what is wrong with it.
+//! `tailor data`: what a data set holds, what is wrong with it, and other forms of it.
+
+mod convert;
+mod init;
+
+mod wardrobe;
 
 use std::path::PathBuf;
 
@@ -21,6 +26,12 @@ pub struct DataArgs {
 pub enum DataVerb {
     /// Look at every image and at the splits; say what is wrong, all at once.
     Check(CheckArgs),
+    /// Write a data set of any layout as a table or as tar shards.
+    Convert(convert::ConvertArgs),
+    /// Look at a folder or a table and write a first recipe for it.
+    Init(init::InitArgs),
+    /// Draw our own garments into files for use elsewhere, or onto a contact sheet.
+    Wardrobe(wardrobe::WardrobeArgs),
 }
 
 /// `tailor data check`
@@ -30,10 +41,10 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub source: Source,
     /// Changes to the recipe, as in `tailor train`.
-    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with_all = ["table", "folder", "market1501", "dukemtmc_reid", "furniture"])]
+    #[arg(long = "set", value_name = "KEY=VALUE", conflicts_with_all = ["table", "folder", "market1501", "dukemtmc_reid", "deepfashion_inshop", "deepfashion_c2s", "street2shop", "sop", "shards", "furniture"])]
     pub sets: Vec<String>,
     /// What a table's image paths are relative to, if not its own folder.
-    #[arg(long, conflicts_with_all = ["recipe", "folder", "market1501", "dukemtmc_reid", "furniture"])]
+    #[arg(long, conflicts_with_all = ["recipe", "folder", "market1501", "dukemtmc_reid", "deepfashion_inshop", "deepfashion_c2s", "street2shop", "sop", "shards", "furniture"])]
     pub root: Option<PathBuf>,
     /// Classes may stand in both the train and the test split (category retrieval).
     #[arg(long)]
@@ -64,9 +75,38 @@ pub struct Source {
     /// DukeMTMC-reID as published.
     #[arg(long, value_name = "DIR")]
     pub dukemtmc_reid: Option<PathBuf>,
+    /// DeepFashion In-shop as published.
+    #[arg(long, value_name = "DIR")]
+    pub deepfashion_inshop: Option<PathBuf>,
+    /// DeepFashion Consumer-to-Shop as published.
+    #[arg(long, value_name = "DIR")]
+    pub deepfashion_c2s: Option<PathBuf>,
+    /// Exact Street2Shop as published.
+    #[arg(long, value_name = "DIR")]
+    pub street2shop: Option<PathBuf>,
+    /// Stanford Online Products as published.
+    #[arg(long, value_name = "DIR")]
+    pub sop: Option<PathBuf>,
+    /// Tar shards: a folder, a file or a pattern.
+    #[arg(long, value_name = "SHARDS")]
+    pub shards: Option<String>,
     /// The catalogue inside the binary.
     #[arg(long)]
     pub furniture: bool,
+}
+
+impl Source {
+    /// The layouts whose reader needs a folder alone.
+    fn published(&self) -> Option<(Layout, &PathBuf)> {
+        [
+            (Layout::DeepFashionInShop, &self.deepfashion_inshop),
+            (Layout::DeepFashionC2s, &self.deepfashion_c2s),
+            (Layout::Street2Shop, &self.street2shop),
+            (Layout::Sop, &self.sop),
+        ]
+        .into_iter()
+        .find_map(|(layout, folder)| Some((layout, folder.as_ref()?)))
+    }
 }
 
 /// Runs a verb. `recipe` reads the data section of a recipe with its changes.
@@ -78,6 +118,9 @@ pub fn run(
 ) -> crate::Result<()> {
     match &args.verb {
         DataVerb::Check(args) => run_check(args, recipe),
+        DataVerb::Convert(args) => convert::run(args),
+        DataVerb::Init(args) => init::run(args),
+        DataVerb::Wardrobe(args) => wardrobe::run(args),
     }
 }
 
@@ -122,6 +165,12 @@ fn read(
         datasets::market1501(root)?
     } else if let Some(root) = &source.dukemtmc_reid {
         datasets::dukemtmc_reid(root)?
+    } else if let Some((layout, folder)) = source.published() {
+        let mut section = DatasetSection::new(layout);
+        section.root = Some(folder.to_string_lossy().into_owned());
+        open(&section)?
+    } else if let Some(shards) = &source.shards {
+        crate::data::shards::read(shards)?
     } else if let Some(name) = &source.recipe {
         let section = recipe(name, &args.sets)?;
         return Ok((open(&section)?, section.closed_set));
@@ -158,6 +207,8 @@ mod tests {
         assert!(parse(&["ctl", "--table", "a.csv"]).is_err());
         assert!(parse(&["--folder", "a", "--market1501", "b"]).is_err());
         assert!(parse(&["--folder", "a", "--root", "b"]).is_err());
+        assert!(parse(&["--sop", "a", "--street2shop", "b"]).is_err());
+        assert!(parse(&["--shards", "a-{0..1}.tar", "--fast"]).is_ok());
         assert!(parse(&["--table", "a.csv", "--root", "b", "--json", "--fast"]).is_ok());
         assert!(parse(&["ctl", "--set", "data.root=b"]).is_ok());
     }

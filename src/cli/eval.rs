@@ -2,23 +2,29 @@
 
 use super::run::{evaluate, published};
 use super::session::{Plan, for_room};
-use super::{RUNS, Which, run_of, say, weights_of};
-use crate::backbones::weights::{self, Import};
+use super::{RUNS, Which, look, run_of, say, weights_of};
+use crate::backbones::weights::{self, Import, Tensors};
+use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
 use crate::papers::Paper;
 use crate::papers::registry::Visitor;
-use crate::recipe::{Origin, Recipe};
+use crate::recipe::{Origin, PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Published};
-use crate::train::run_folder::RunFolder;
+use crate::search::{Expansion, Rerank};
+use crate::train::retrieval::EvalSection;
+use crate::train::run_folder::{EVAL, RunFolder, name};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Evaluates a run, or a recipe with given weights.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   tailor eval checkpoints/quickstart-20261121-120000
   tailor eval first --weights best --json
-  tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501")]
+  tailor eval first --rerank --qe
+  tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501
+  tailor eval deepfashion-l --on fashion-reid-street2shop-l --set data.root=/data/street2shop")]
 pub struct EvalArgs {
     /// A run's folder or name, a recipe's file, or the name of a built-in recipe.
     target: String,
@@ -26,6 +32,10 @@ pub struct EvalArgs {
     /// recipe's own starting weights.
     #[arg(long)]
     weights: Option<String>,
+    /// Measure on the data of another recipe, by its [eval], without adaptation; pictures are prepared as the target's own. `--set
+    /// data.…` and `--set eval.…` then change that recipe.
+    #[arg(long, value_name = "RECIPE")]
+    on: Option<String>,
     /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i].
     #[arg(long, default_value = "auto")]
     device: String,
@@ -35,6 +45,22 @@ pub struct EvalArgs {
     /// Print the figures as JSON on stdout.
     #[arg(long)]
     json: bool,
+    /// Re-rank by k-reciprocal neighbours too: `--rerank`, or `--rerank=K1,K2,LAMBDA` (20,6,0.3).
+    #[arg(long, value_name = "K1,K2,LAMBDA", num_args = 0..=1, require_equals = true, default_missing_value = "20,6,0.3")]
+    rerank: Option<Rerank>,
+    /// Expand queries too: `--qe`, or `--qe=N,ALPHA` (5,3): the N nearest, weighted by their cosine to the power ALPHA.
+    #[arg(long, value_name = "N,ALPHA", num_args = 0..=1, require_equals = true, default_missing_value = "5,3")]
+    qe: Option<Expansion>,
+    /// Augment the gallery by each item's N nearest before queries are expanded.
+    #[arg(long, value_name = "N")]
+    dba: Option<usize>,
+    /// Show so many pictures in TensorBoard's projector.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000")]
+    projector: Option<usize>,
+    /// Write eval.json and report.html into this folder. Without it they go into the run's folder, or, where they are not the
+    /// run's own figures (a recipe, or --set), into a new folder beside the runs.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// The folder that runs are looked for in.
     #[arg(long, default_value = RUNS, value_name = "DIR")]
     runs: PathBuf,
@@ -80,58 +106,143 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
 
 /// A trained model in evaluation mode: all of its weights come from the file.
 pub fn load<M: Module>(model: M, path: &Path) -> crate::Result<M> {
-    let tensors = weights::read(path)?;
+    apply(model, &weights::read(path)?, path)
+}
+
+/// As [`load`], with the weights that were read from the file.
+pub fn apply<M: Module>(model: M, tensors: &Tensors, path: &Path) -> crate::Result<M> {
     let import = Import {
         source: path.display().to_string(),
         ..Import::default()
     };
-    let (model, _) = weights::apply(model, &tensors, &import)?;
+    let (model, _) = weights::apply(model, tensors, &import)?;
     Ok(model.valid())
 }
 
 /// Runs the verb.
 pub fn run(args: EvalArgs) -> crate::Result<()> {
-    let target = target(&args.target, args.weights.as_deref(), &args.sets, &args.runs)?;
+    let (of_other, own): (Vec<String>, Vec<String>) = args
+        .sets
+        .iter()
+        .cloned()
+        .partition(|set| args.on.is_some() && (set.starts_with("data.") || set.starts_with("eval.")));
+    let target = target(&args.target, args.weights.as_deref(), &own, &args.runs)?;
+    let other = match &args.on {
+        Some(name) => Some(Elsewhere::read(name, &of_other)?),
+        None => None,
+    };
     let device = device::resolve(args.device.parse::<Choice>()?)?;
     say!("recipe   {} ({})", target.recipe.name, target.recipe.origin);
+    if let Some(other) = &other {
+        say!("on       {} ({})", other.recipe.name, other.recipe.origin);
+    }
     say!("device   {device}");
     let recipe = target.recipe.clone();
-    let run = target.run.clone();
-    let (report, published) = for_room(
+    // Settings and other weights change what is measured: only the run's own figures are its eval.json.
+    let own = args.weights.is_none();
+    let folder = match (&args.out, &target.run, &other) {
+        (Some(folder), ..) => folder.clone(),
+        (None, Some(run), Some(other)) if own => run.join(format!("on-{}", other.recipe.name)),
+        (None, Some(run), None) if args.sets.is_empty() && own => run.clone(),
+        _ => {
+            let name = name::default(&recipe.name, SystemTime::now());
+            args.runs.join(format!("eval-{name}"))
+        }
+    };
+    let expansion = match (args.qe, args.dba) {
+        (None, None) => None,
+        (expansion, database) => Some(Expansion {
+            database: database.unwrap_or(0),
+            ..expansion.unwrap_or(Expansion::NONE)
+        }),
+    };
+    let (report, published, page) = for_room(
         &recipe,
         Eval {
             target,
+            other,
             device: device.device,
+            folder: folder.clone(),
+            rerank: args.rerank,
+            expansion,
+            projector: args.projector,
         },
     )?;
-    // Settings of the command line may have changed what was measured: only the run's own figures are its eval.json.
-    if let Some(folder) = &run
-        && args.sets.is_empty()
-    {
-        RunFolder::open(folder)?
-            .write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
+    if args.json {
+        return super::print(&format!("{}\n", report.to_json(false)));
     }
-    match args.json {
-        true => super::print(&format!("{}\n", report.to_json(false))),
-        false => super::print(&format!("\n{}", report.table(&published))),
+    let mut text = format!(
+        "\n{}\nfigures      {}",
+        report.table(&published),
+        folder.join(EVAL).display()
+    );
+    if let Some(page) = page {
+        text.push_str(&format!("\nlook         {}", page.display()));
+    }
+    text.push('\n');
+    super::print(&text)
+}
+
+/// The data of another recipe.
+struct Elsewhere {
+    recipe: Recipe,
+    about: Option<PaperSection>,
+    data: DataSection,
+    eval: EvalSection,
+}
+
+impl Elsewhere {
+    fn read(name: &str, sets: &[String]) -> crate::Result<Self> {
+        let recipe = Recipe::load(name, sets)?;
+        let mut reader = recipe.reader();
+        let about = reader.section("paper");
+        let data: Option<DataSection> = reader.section_required("data");
+        let eval = reader.section("eval");
+        reader.skip_rest();
+        reader.finish()?;
+        Ok(Self {
+            about,
+            data: data.expect("the reader refused nothing"),
+            eval: eval.unwrap_or_default(),
+            recipe,
+        })
     }
 }
 
 struct Eval {
     target: Target,
+    other: Option<Elsewhere>,
     device: Device,
+    folder: PathBuf,
+    rerank: Option<Rerank>,
+    expansion: Option<Expansion>,
+    projector: Option<usize>,
 }
 
 impl Visitor for Eval {
-    type Output = crate::Result<(EvalReport, Vec<Published>)>;
+    type Output = crate::Result<(EvalReport, Vec<Published>, Option<PathBuf>)>;
 
     fn visit<P: Paper>(self) -> Self::Output {
         let mut plan = Plan::<P>::read(self.target.recipe)?;
-        let published = published(&plan.about);
+        plan.eval.rerank = self.rerank.or(plan.eval.rerank);
+        plan.eval.query_expansion = self.expansion.or(plan.eval.query_expansion);
+        plan.eval.projector = self.projector.unwrap_or(plan.eval.projector);
+        let mut published = published(&plan.about);
         if self.target.weights.is_some() {
             plan.paper.forget_published_weights();
         }
-        let session = plan.open()?;
+        let session = match &self.other {
+            None => plan.open()?,
+            Some(other) => {
+                plan.data.dataset = other.data.dataset.clone();
+                plan.eval = other.eval.clone();
+                let classes = match &self.target.weights {
+                    Some((path, _)) => classes(path)?,
+                    None => None,
+                };
+                plan.open_to_evaluate(classes.unwrap_or(2))?
+            }
+        };
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;
         let (model, which, source) = match &self.target.weights {
@@ -152,7 +263,58 @@ impl Visitor for Eval {
                 (model.valid(), "initial".to_string(), PathBuf::from("the recipe"))
             }
         };
-        let report = evaluate(&session, &model, &self.device, &which, &source)?;
-        Ok((report, published))
+        let mut evaluation = evaluate(&session, &model, &self.device, &which, &source)?;
+        if let Some(other) = &self.other {
+            let report = &mut evaluation.report;
+            report.data = format!("{} (recipe {})", report.data, other.recipe.name);
+            let mut known = other
+                .about
+                .as_ref()
+                .map(super::run::published)
+                .unwrap_or_default();
+            for figure in &mut known {
+                figure.source = format!("{}, trained on it", figure.source);
+            }
+            if let Some(run) = &self.target.run {
+                beside_its_own(report, &mut published, run);
+                known.append(&mut published);
+            }
+            published = known;
+        }
+        evaluation.report.write(&self.folder.join(EVAL))?;
+        // The record of a run's training belongs to the run's own weights only.
+        let run = self.target.run.as_deref().filter(|_| which != "file");
+        let page = look::report(&session, &evaluation, &self.device, &self.folder, run);
+        look::projector(&session, &evaluation, &self.folder);
+        Ok((evaluation.report, published, page))
+    }
+}
+
+/// The classes that a file's classifier was trained for, if it has one.
+fn classes(path: &Path) -> crate::Result<Option<usize>> {
+    let tensors = weights::read(path)?;
+    let classifier = tensors
+        .iter()
+        .find(|(name, _)| name.ends_with("head.classifier.weight"));
+    Ok(classifier.and_then(|(_, data)| data.shape().first().copied()))
+}
+
+/// Lays a run's figures on its own data, of the same weights, beside those on other data: protocols get the name of their data.
+fn beside_its_own(report: &mut EvalReport, published: &mut Vec<Published>, run: &Path) {
+    let own = EvalReport::read(&run.join("eval.json"))
+        .ok()
+        .filter(|own| own.weights_hash == report.weights_hash);
+    let Some(own) = own else {
+        published.clear();
+        return;
+    };
+    let on = |protocol: &str| format!("{protocol} on {}", own.data);
+    for protocol in own.protocols() {
+        let mut protocol = protocol.clone();
+        protocol.protocol = on(&protocol.protocol);
+        report.also.push(protocol);
+    }
+    for figure in published {
+        figure.protocol = on(&figure.protocol);
     }
 }

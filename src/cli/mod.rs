@@ -3,13 +3,17 @@
 pub mod check;
 pub mod data;
 pub mod devices;
+pub mod embed;
 pub mod eval;
 pub mod export;
+mod look;
 pub mod panics;
 pub mod recipes;
 mod run;
 pub mod runs;
+pub mod search;
 mod session;
+pub mod sweep;
 pub mod train;
 
 use crate::train::checkpoint::read_state;
@@ -54,10 +58,16 @@ pub struct Cli {
 enum Verb {
     /// Train a recipe, evaluate it, and say where to look
     Train(train::TrainArgs),
+    /// Train a recipe at every point of a grid, and table the figures
+    Sweep(sweep::SweepArgs),
     /// Evaluate a run, or a recipe with given weights
     Eval(eval::EvalArgs),
     /// Write weights or embeddings for other programs
     Export(export::ExportArgs),
+    /// Embed any pictures: a folder, a table, or the recipe's own data
+    Embed(embed::EmbedArgs),
+    /// Find the nearest of embedded pictures for pictures that are given
+    Search(search::SearchArgs),
     /// Check a recipe whole: its keys, its data, one training step
     Check(check::CheckArgs),
     /// List, show, copy and compare recipes
@@ -89,6 +99,31 @@ pub enum CliError {
         "take --weights last or best; runs keep an average where their recipe sets train.ema"
     ))]
     NoAverage(PathBuf),
+    /// A file that is read and would be written.
+    #[error("{} is read: it cannot be written as well", .0.display())]
+    #[diagnostic(help("give --out another name; an .npy has a .csv and a .json of its name beside it"))]
+    Input(PathBuf),
+    /// An option that says nothing about this format.
+    #[error("{option} means nothing for --format {format}")]
+    #[diagnostic(help("it is for {formats}: leave it out, or choose another format"))]
+    Useless {
+        /// The option.
+        option: &'static str,
+        /// The format.
+        format: String,
+        /// What it is for.
+        formats: &'static str,
+    },
+    /// Two files of one name.
+    #[error("{} would be written over by the file that belongs beside it", .0.display())]
+    #[diagnostic(help(
+        "give --out the ending of its format, such as .onnx, .safetensors, .npy, .fvecs or .jsonl"
+    ))]
+    Beside(PathBuf),
+    /// A recipe where trained weights are needed.
+    #[error("{0} is a recipe, not a run: it has no trained weights")]
+    #[diagnostic(help("name a run (`tailor runs` lists them), or a file of weights with --weights FILE"))]
+    NoWeights(String),
 }
 
 /// Runs the program.
@@ -96,8 +131,11 @@ pub fn run(cli: Cli) -> crate::Result<()> {
     crate::train::signals::limits_are_errors();
     match cli.verb {
         Verb::Train(args) => train::run(args),
+        Verb::Sweep(args) => sweep::run(args),
         Verb::Eval(args) => eval::run(args),
         Verb::Export(args) => export::run(args),
+        Verb::Embed(args) => embed::run(args),
+        Verb::Search(args) => search::run(args),
         Verb::Check(args) => check::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Runs(args) => runs::run(&args),

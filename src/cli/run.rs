@@ -2,15 +2,18 @@
 
 use super::say;
 use super::session::Session;
-use crate::backbones::weights::{self, Import};
+use crate::backbones::layouts::translate;
+use crate::backbones::weights::{self, Import, WeightsError};
 use crate::data::feed::{Feed, Job};
 use crate::device::Device;
+use crate::metrics::Ranks;
 use crate::papers::{Embed, Paper};
+use crate::recipe::tree::Value;
 use crate::recipe::{PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Protocol, Published};
 use crate::train::checkpoint::State;
 use crate::train::engine::{End, Engine, Evaluated, Hooks, Settings};
-use crate::train::retrieval::{Embedded, Measured, Task};
+use crate::train::retrieval::{Embedded, Measured, Mode, Task, WITHIN};
 use crate::train::run_folder::{RunFolder, RunInfo, Status};
 use crate::train::signals::StopFlag;
 use crate::train::sinks::jsonl::Jsonl;
@@ -51,6 +54,18 @@ pub struct RunResult {
     pub end: End,
     /// Its figures, if it was evaluated.
     pub report: Option<EvalReport>,
+    /// The page to look at, if it was written.
+    pub page: Option<PathBuf>,
+}
+
+/// What an evaluation found, and what it found it with.
+pub struct Evaluation {
+    /// The figures.
+    pub report: EvalReport,
+    /// Queries and gallery as vectors.
+    pub embedded: Embedded,
+    /// The ranks among single pictures, where that mode was measured.
+    pub ranks: Option<Ranks>,
 }
 
 /// Evaluates without intervals while training goes on.
@@ -94,7 +109,7 @@ pub fn run<P: Paper>(
         say!("weights  {report}");
     }
     let model = match &options.init_from {
-        Some(path) => init_from(model, path)?,
+        Some(path) => init_from(model, path, new_classifier(&plan.recipe))?,
         None => model,
     };
     say!(
@@ -139,6 +154,11 @@ pub fn run<P: Paper>(
     let steps = session.steps()?;
     let steps = options.max_steps.map_or(steps, |max| max.min(steps));
     let mut sinks = sinks(&run, &state, last.is_some())?;
+    if let Some(checkpoint) = &last {
+        say!("resume   from step {}", checkpoint.step);
+    }
+    say!("run      {}", root.display());
+    // Nothing is said between the bar's first line and its last: it would be painted over.
     if !options.tui {
         // burn's interface takes the whole terminal.
         sinks.push(Progress::stderr(progress::Plan {
@@ -161,12 +181,10 @@ pub fn run<P: Paper>(
     let mut engine = Engine::new(model, device, session.feed.clone(), settings, run, sinks, stop)?;
     match &last {
         Some(checkpoint) => {
-            say!("resume   from step {}", checkpoint.step);
             engine = engine.restore(&checkpoint.path)?;
         }
         None => first_words(session, &mut engine)?,
     }
-    say!("run      {}", root.display());
     let evaluator = Evaluator::<P> {
         task: session.task.clone(),
         pipeline: plan.eval_pipeline.clone(),
@@ -195,18 +213,22 @@ pub fn run<P: Paper>(
             folder: root,
             end,
             report: None,
+            page: None,
         });
     }
     let averaged = engine.averaged();
     let (model, _, _, run, _) = engine.into_parts();
     let model = averaged.unwrap_or_else(|| model.valid());
     let weights = if plan.train.ema.is_some() { "ema" } else { "last" };
-    let report = evaluate(session, &model, device, weights, &root)?;
-    run.write_eval(&serde_json::to_value(&report).expect("a report is plain data"))?;
+    let evaluation = evaluate(session, &model, device, weights, &root)?;
+    run.write_eval(&serde_json::to_value(&evaluation.report).expect("a report is plain data"))?;
+    let page = super::look::report(session, &evaluation, device, &root, Some(&root));
+    super::look::projector(session, &evaluation, &root);
     Ok(RunResult {
         folder: root,
         end,
-        report: Some(report),
+        report: Some(evaluation.report),
+        page,
     })
 }
 
@@ -293,29 +315,64 @@ fn first_words<P: Paper>(
     Ok(())
 }
 
-/// Weights of another run or file: what fits by name and shape is taken, a classifier of other classes starts anew.
-pub fn init_from<M: Embed>(model: M, path: &Path) -> crate::Result<M> {
+/// Weights of another run or file, the trunk whole. A classifier (and centres) of other classes starts anew if `new_classifier`
+/// (`model.new_classifier`), else that is an error; a file that is no run's gives the trunk alone.
+pub fn init_from<M: Embed>(model: M, path: &Path, new_classifier: bool) -> crate::Result<M> {
     let path = match path.is_dir() {
         true => super::weights_of(path, Some(super::Which::Best))?.0,
         false => path.to_path_buf(),
     };
     let tensors = weights::read(&path)?;
-    let ours = tensors.keys().any(|name| name.starts_with("trunk."));
-    let import = Import {
+    let mut import = Import {
         source: path.display().to_string(),
-        rename: if ours {
-            Vec::new()
-        } else {
-            vec![("^".into(), "trunk.".into())]
-        },
         allow_missing: vec!["^head\\.".into()],
-        allow_unused: vec!["^trunk\\.fc\\.".into(), "^head\\.centers$".into()],
-        allow_mismatched: vec!["^head\\.classifier\\.".into(), "^head\\.centers$".into()],
         ..Import::default()
     };
-    let (model, report) = weights::apply(model, &tensors, &import)?;
+    let tensors = if tensors.keys().any(|name| name.starts_with("trunk.")) {
+        import.allow_missing = vec!["^head\\.centers$".into()];
+        import.allow_unused = vec!["^head\\.centers$".into()];
+        if new_classifier {
+            import.allow_mismatched = vec!["^head\\.(classifier\\.weight|centers)$".into()];
+        }
+        tensors
+    } else {
+        import.rename = vec![("^".into(), "trunk.".into())];
+        import.allow_unused = vec!["^trunk\\.(fc|classifier|_fc)\\.".into()];
+        translate(tensors).tensors
+    };
+    let (model, report) = weights::apply(model, &tensors, &import).map_err(other_classes)?;
     say!("weights  {}: {report}", path.display());
     Ok(model)
+}
+
+/// `model.new_classifier`: the sections of a room are its own, this key is one of all that begin from other weights.
+fn new_classifier(recipe: &Recipe) -> bool {
+    recipe
+        .get("model.new_classifier")
+        .is_some_and(|node| matches!(node.value, Value::Boolean(true)))
+}
+
+/// Where nothing but the number of classes differs, the error says so.
+fn other_classes(error: WeightsError) -> WeightsError {
+    match &error {
+        WeightsError::Mismatch {
+            source_name, report, ..
+        } if report.missing.is_empty()
+            && report.unused.is_empty()
+            && report.mismatched.iter().all(|m| m.name.starts_with("head.")) =>
+        {
+            let classes = |shape: &Vec<usize>| shape.first().copied().unwrap_or_default();
+            let Some(m) = report.mismatched.first() else {
+                return error;
+            };
+            WeightsError::Classes {
+                source_name: source_name.clone(),
+                file: classes(&m.file),
+                model: classes(&m.model),
+            }
+        }
+        _ => error,
+    }
 }
 
 /// Embeds, ranks and measures; says what it does on stderr.
@@ -325,20 +382,38 @@ pub fn evaluate<P: Paper>(
     device: &Device,
     weights: &str,
     source: &Path,
-) -> crate::Result<EvalReport> {
+) -> crate::Result<Evaluation> {
     let plan = &session.plan;
     let embedded = embed_all(session, model, device)?;
     say!("evaluate {}", session.task.plan(&embedded, device)?);
     let mut measured = session.task.measure(&embedded, device, false)?;
+    if let Some(within) = measured.iter().find(|m| m.protocol == WITHIN) {
+        for (name, queries, figures) in session.task.by_category(&within.ranks)? {
+            let figure = |metric: &str| {
+                figures
+                    .get(metric)
+                    .map_or(f64::NAN, |figure| 100.0 * figure.value)
+            };
+            say!(
+                "category {name}: {} queries, recall@1 {:.1}, recall@20 {:.1}, mAP {:.1}",
+                grouped(queries),
+                figure("recall@1"),
+                figure("recall@20"),
+                figure("mAP")
+            );
+        }
+    }
     if plan.eval.pixel_baseline {
         measured.push(session.task.pixel_baseline(plan.train.workers())?);
     }
+    let ranks = measured.iter().find(|m| m.protocol == Mode::Instance.name());
+    let ranks = ranks.map(|measured| measured.ranks.clone());
     let mut protocols = measured.into_iter().map(protocol);
     let split = match plan.eval.split {
         crate::train::retrieval::EvalSplit::Valid => "valid",
         crate::train::retrieval::EvalSplit::Test => "test",
     };
-    Ok(EvalReport {
+    let report = EvalReport {
         recipe: plan.recipe.name.clone(),
         data: session.table.name.clone(),
         split: split.into(),
@@ -348,6 +423,11 @@ pub fn evaluate<P: Paper>(
         data_fingerprint: Some(session.table.fingerprint.clone()),
         headline: protocols.next().expect("a plan has a mode to evaluate in"),
         also: protocols.collect(),
+    };
+    Ok(Evaluation {
+        report,
+        embedded,
+        ranks,
     })
 }
 
@@ -376,6 +456,7 @@ fn protocol(measured: Measured) -> Protocol {
     let cmc = crate::metrics::cmc::curve(&measured.ranks, 50);
     Protocol {
         protocol: measured.protocol,
+        settings: measured.settings,
         queries: measured.queries,
         skipped: measured.skipped,
         gallery: measured.gallery,

@@ -1,7 +1,7 @@
 //! `tailor runs`: which runs there are, how far they came, and how they compare.
 
 mod compare;
-mod table;
+pub(super) mod table;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -146,6 +146,38 @@ impl<P: Paper> Plan<P> {
             .check(&facts)
             .map_err(crate::train::TrainError::Setting)?;
         feed.batches(0).map_err(crate::train::TrainError::from)?;
+        let task = Task::new(table.clone(), &self.eval, self.train.seed)?.with_decode(self.data.decode);
+        Ok(Session {
+            plan: self,
+            table,
+            feed: Arc::new(feed),
+            facts,
+            task: Arc::new(task),
+        })
+    }
+}
+
+impl<P: Paper> Plan<P> {
+    /// Opens data that is measured on and not trained on: the recipe's sampler and losses play no part, and the model has the
+    /// classes that its weights were trained for.
+    pub fn open_to_evaluate(self, classes: usize) -> crate::Result<Session<P>> {
+        let table = Arc::new(data::open(&self.data.dataset)?);
+        data::check::refuse(&table, self.data.dataset.closed_set)?;
+        let feed = ImageFeed::new(
+            table.clone(),
+            table.train(),
+            self.data.sampler.clone(),
+            self.train_pipeline.clone(),
+            self.data.decode,
+            self.train.seed,
+        );
+        let facts = Facts {
+            classes,
+            per_class: match self.data.sampler {
+                SamplerSection::Pk { per_class, .. } => Some(per_class),
+                _ => None,
+            },
+        };
         let task = Task::new(table.clone(), &self.eval, self.train.seed)?;
         Ok(Session {
             plan: self,

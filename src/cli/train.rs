@@ -196,9 +196,13 @@ fn show(args: &TrainArgs, result: &RunResult) -> crate::Result<()> {
         .map(|about| run::published(&about))
         .unwrap_or_default();
     let folder = result.folder.display();
+    let look = match &result.page {
+        Some(page) => format!("\nlook         {}", page.display()),
+        None => String::new(),
+    };
     super::print(&format!(
         "\n{}
-figures      {folder}/eval.json, {folder}/metrics.jsonl
+figures      {folder}/eval.json, {folder}/metrics.jsonl{look}
 curves       tensorboard --logdir {folder}/events
 evaluate     tailor eval {folder}
 export       tailor export {folder} --format safetensors --out model.safetensors\n",

@@ -63,7 +63,8 @@ pub fn refuse(table: &Table, closed_set: bool) -> Result<(), DataError> {
             column: Some("image".into()),
             value: Some(shorten(&table.image_name(&table.items[row]))),
             message: "is not there".into(),
-            remedy: "fetch the file or remove the row; paths begin in data.root, or in the table's folder"
+            remedy: "fetch the file, remove the row, or leave such rows out with data.missing = \"skip\"; paths begin in data.root, or in \
+                     the table's folder"
                 .into(),
         });
     }
@@ -98,6 +99,8 @@ fn distinct_images(table: &Table) -> Vec<Image<'_>> {
     enum Key<'a> {
         File(&'a std::path::Path),
         Memory(*const u8, usize),
+        Slice(&'a std::path::Path, u64),
+        Drawn(&'a crate::data::drawn::Drawn),
     }
     let mut index: HashMap<Key, usize> = HashMap::new();
     let mut images: Vec<Image> = Vec::new();
@@ -105,6 +108,8 @@ fn distinct_images(table: &Table) -> Vec<Image<'_>> {
         let key = match &item.image {
             ImageRef::File(path) => Key::File(path),
             ImageRef::Memory { bytes, .. } => Key::Memory(bytes.as_ptr(), bytes.len()),
+            ImageRef::Slice { archive, offset, .. } => Key::Slice(archive, *offset),
+            ImageRef::Drawn(drawn) => Key::Drawn(drawn),
         };
         let at = *index.entry(key).or_insert_with(|| {
             images.push(Image {

@@ -83,12 +83,40 @@ pub enum DataError {
 
     /// The images of this table are inside the binary, so a table file cannot name them.
     #[error("{}: the image {image:?} has no path: it is held in memory", path.display())]
-    #[diagnostic(help("write the images to files first, and name those in the table"))]
+    #[diagnostic(help(
+        "write the images to files first, and name those in the table: `tailor data convert … --copy` does both"
+    ))]
     NoPath {
         /// The table that was to be written.
         path: PathBuf,
         /// The image.
         image: String,
+    },
+
+    /// Something that would be overwritten.
+    #[error("{} exists already", path.display())]
+    #[diagnostic(help("name another file, or add --force to overwrite it"))]
+    Exists {
+        /// The file or folder.
+        path: PathBuf,
+    },
+
+    /// A picture that could not be decoded or written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Picture {
+        /// Which, and why.
+        source: crate::data::image::ImageError,
+    },
+
+    /// A thread that could not be started, or stopped.
+    #[error("{message}")]
+    #[diagnostic(help(
+        "try again with fewer threads; if it happens again, please report it with this message"
+    ))]
+    Worker {
+        /// What happened.
+        message: String,
     },
 
     /// `tailor data check` found errors; its report says which.

@@ -1,5 +1,6 @@
 //! Labelled pictures of a table's training split as a [`Feed`].
 
+use super::drawn::Drawn;
 use super::feed::{Feed, FeedError, Job, Preview};
 use super::image::DecodeOptions;
 use super::sampler::{BatchJob, Cursor, EpochPlan, SamplerSection};
@@ -53,6 +54,14 @@ impl Images for Rows {
             crop: item.bbox,
         })
     }
+
+    fn drawn(&self, row: usize) -> Option<(&Drawn, Option<[f32; 4]>)> {
+        let item = &self.table.items[self.rows[row]];
+        match &item.image {
+            ImageRef::Drawn(drawn) => Some((drawn, item.bbox)),
+            _ => None,
+        }
+    }
 }
 
 /// Batches of labelled pictures.
@@ -60,6 +69,8 @@ pub struct ImageFeed {
     source: ImageSource<Rows>,
     sampler: SamplerSection,
     classes: Classes,
+    /// The archive that each row lies in; empty where there are none.
+    archives: Vec<u32>,
     /// The plans of the epochs that the loader and the engine stand in.
     plans: Mutex<BTreeMap<u64, Arc<EpochPlan>>>,
 }
@@ -75,6 +86,7 @@ impl ImageFeed {
         seed: u64,
     ) -> Self {
         let classes = table.classes(&rows);
+        let archives = archives(&table, &rows);
         let labels = rows
             .iter()
             .map(|&row| {
@@ -93,6 +105,7 @@ impl ImageFeed {
             },
             sampler,
             classes,
+            archives,
             plans: Mutex::new(BTreeMap::new()),
         }
     }
@@ -107,7 +120,10 @@ impl ImageFeed {
         if let Some(plan) = plans.get(&epoch) {
             return Ok(plan.clone());
         }
-        let plan = Arc::new(self.sampler.plan(self.source.seed, epoch, &self.source.labels)?);
+        let plan = self
+            .sampler
+            .plan_of(self.source.seed, epoch, &self.source.labels, &self.archives)?;
+        let plan = Arc::new(plan);
         plans.insert(epoch, plan.clone());
         // The loader runs ahead of the engine by less than two epochs, except where an epoch is a single batch.
         while plans.len() > 8 {
@@ -115,6 +131,22 @@ impl ImageFeed {
         }
         Ok(plan)
     }
+}
+
+/// The archives of rows, numbered as they come.
+fn archives(table: &Table, rows: &[usize]) -> Vec<u32> {
+    let mut numbers: BTreeMap<&std::path::Path, u32> = BTreeMap::new();
+    let archive = |&row: &usize| match &table.items[row].image {
+        ImageRef::Slice { archive, .. } => {
+            let next = numbers.len() as u32;
+            Some(*numbers.entry(archive).or_insert(next))
+        }
+        _ => None,
+    };
+    rows.iter()
+        .map(archive)
+        .collect::<Option<_>>()
+        .unwrap_or_default()
 }
 
 impl Feed for ImageFeed {

@@ -5,7 +5,9 @@
 //! them through a pipeline of [`transform`]s, and a [`loader`] makes them ahead of need on threads of its own.
 
 pub mod check;
+pub mod convert;
 pub mod datasets;
+pub mod drawn;
 pub mod error;
 pub mod feed;
 pub mod image;
@@ -15,10 +17,12 @@ pub mod native;
 pub mod pairs;
 pub mod sampler;
 pub mod section;
+pub mod shards;
 pub mod source;
 pub mod table;
 pub mod text;
 pub mod transform;
+pub mod wardrobe;
 
 pub use datasets::{DatasetSection, Layout, open};
 pub use error::{DataError, Problem, Problems};

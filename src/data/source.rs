@@ -1,9 +1,10 @@
-//! From rows to image batches: bytes → pixels → pipeline → one `[batch, 3, height, width]` buffer. What a [`Loader`](super::loader::Loader)'s workers do.
+//! From rows to image batches: bytes (or a drawing) → pixels → pipeline → one `[batch, 3, height, width]` buffer. What a [`Loader`](super::loader::Loader)'s workers do.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::image::{DecodeOptions, ImageError, Picture, decode_into};
+use super::drawn::Drawn;
+use super::image::{DecodeOptions, ImageError, Picture, crop_to, decode_into};
 use super::sampler::BatchJob;
 use super::transform::{Pipeline, Scratch, TransformError};
 use crate::random;
@@ -41,6 +42,11 @@ pub trait Images: Send + Sync {
 
     /// The image of a row.
     fn read(&self, row: usize) -> Result<Encoded<'_>, Self::Error>;
+
+    /// The drawing of a row and the part of it to use, where it is drawn and not read: it is then never encoded.
+    fn drawn(&self, _row: usize) -> Option<(&Drawn, Option<[f32; 4]>)> {
+        None
+    }
 }
 
 impl<F, E> Images for F
@@ -155,24 +161,29 @@ impl<I: Images> ImageSource<I> {
         occurrence: u64,
         pixels: &mut [f32],
     ) -> Result<(), SourceError<I::Error>> {
-        let encoded = self
-            .images
-            .read(row)
-            .map_err(|source| SourceError::Read { row, source })?;
-        decode_into(
-            &encoded.bytes,
-            &encoded.name,
-            encoded.crop,
-            &self.decode,
-            &mut worker.picture,
-        )?;
+        let name = match self.images.drawn(row) {
+            Some((drawn, crop)) => {
+                drawn.draw(&mut worker.picture);
+                crop_to(&mut worker.picture, drawn.name(), crop)?;
+                Cow::Borrowed(drawn.name())
+            }
+            None => {
+                let encoded = self
+                    .images
+                    .read(row)
+                    .map_err(|source| SourceError::Read { row, source })?;
+                let picture = &mut worker.picture;
+                decode_into(&encoded.bytes, &encoded.name, encoded.crop, &self.decode, picture)?;
+                encoded.name
+            }
+        };
         let key = [epoch, row as u64, occurrence];
         let key = if occurrence == 0 { &key[..2] } else { &key[..] };
         let mut stream = random::stream(self.seed, "augment", key);
         self.pipeline
             .apply(&worker.picture, &mut stream, &mut worker.scratch, pixels)
             .map_err(|source| SourceError::Transform {
-                name: encoded.name.into_owned(),
+                name: name.into_owned(),
                 source,
             })
     }

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::drawn::Drawn;
 use crate::files::FileError;
 
 /// What a row is used for.
@@ -51,6 +53,19 @@ pub enum ImageRef {
         /// What errors call it: the path inside its archive.
         name: String,
     },
+    /// A part of an archive file, which is read when it is needed and never unpacked.
+    Slice {
+        /// The archive.
+        archive: Arc<Path>,
+        /// Where the encoded image begins, in bytes.
+        offset: u64,
+        /// How many bytes it has.
+        length: u64,
+        /// The archive's file name and the path inside.
+        name: String,
+    },
+    /// Nowhere: it is drawn when it is asked for.
+    Drawn(Drawn),
 }
 
 impl ImageRef {
@@ -58,15 +73,23 @@ impl ImageRef {
     pub fn name(&self) -> Cow<'_, str> {
         match self {
             ImageRef::File(path) => path.to_string_lossy(),
-            ImageRef::Memory { name, .. } => Cow::Borrowed(name),
+            ImageRef::Memory { name, .. } | ImageRef::Slice { name, .. } => Cow::Borrowed(name),
+            ImageRef::Drawn(drawn) => Cow::Borrowed(drawn.name()),
         }
     }
 
-    /// The encoded bytes.
+    /// The encoded bytes; of a drawing, those of a PNG.
     pub fn read(&self) -> Result<Bytes, FileError> {
         match self {
             ImageRef::File(path) => crate::files::read_bytes(path).map(Bytes::from),
             ImageRef::Memory { bytes, .. } => Ok(bytes.clone()),
+            ImageRef::Slice {
+                archive,
+                offset,
+                length,
+                ..
+            } => crate::files::read_part(archive, *offset, *length).map(Bytes::from),
+            ImageRef::Drawn(drawn) => drawn.png(),
         }
     }
 }
@@ -106,7 +129,7 @@ pub struct Table {
     /// The rows. Their order is part of the data: samplers and figures refer to rows by number.
     pub items: Vec<Item>,
     /// BLAKE3 in hex of all rows: ids, labels, flags, boxes, text, image paths below the root and the sizes of the files
-    /// (for images in memory: their content). It does not depend on where the root is.
+    /// (for images in memory: their content; for drawings: what they are drawn from). It does not depend on where the root is.
     pub fingerprint: String,
     /// What a reader left out or decided, in sentences for people.
     pub notes: Vec<String>,
@@ -300,6 +323,15 @@ fn fingerprint(table: &Table) -> String {
             }
             ImageRef::Memory { bytes, .. } => {
                 hash.update(blake3::hash(bytes).as_bytes());
+            }
+            ImageRef::Slice { length, .. } => {
+                hash.update(&length.to_le_bytes());
+            }
+            // What it would be drawn as: drawing every picture of a large catalogue to hash it would take longer than training.
+            ImageRef::Drawn(drawn) => {
+                let (identity, number) = drawn.identity();
+                text(&mut hash, Some(&identity));
+                hash.update(&number.to_le_bytes());
             }
         }
     }

@@ -67,6 +67,72 @@ pub fn figures(
     Ok(Figures(figures.collect()))
 }
 
+/// The mean over strata (categories) of each stratum's figures, with 95 % intervals: strata count alike, whatever the number of their
+/// queries. `strata`: of each query; queries of none take no part. The draws are those of [`figures`]; a stratum none of whose
+/// identities is drawn is left out of that resample.
+pub fn figures_of_strata(
+    ranks: &Ranks,
+    identities: &[u32],
+    strata: &[Option<u32>],
+    metrics: &[Metric],
+    resampling: &Resampling,
+) -> Result<Figures, MetricsError> {
+    let groups = Groups::of(ranks, identities)?;
+    if strata.len() != ranks.queries.len() {
+        return Err(MetricsError::Identities {
+            queries: ranks.queries.len(),
+            identities: strata.len(),
+        });
+    }
+    let mut parts: BTreeMap<u32, Ranks> = BTreeMap::new();
+    for (query, stratum) in strata.iter().enumerate() {
+        if let (Some(stratum), Some(found)) = (stratum, &ranks.queries[query]) {
+            let part = parts.entry(*stratum).or_insert_with(|| Ranks {
+                queries: vec![None; ranks.queries.len()],
+                skipped: 0,
+            });
+            part.queries[query] = Some(found.clone());
+        }
+    }
+    let statistics: Vec<Vec<Statistic>> = metrics
+        .iter()
+        .map(|&metric| {
+            let of = |part: &Ranks| Statistic::new(metric, part, &groups);
+            parts.values().map(of).collect()
+        })
+        .collect();
+    let mean = |parts: &[Statistic], counts: &[u32]| {
+        let values: Vec<f64> = parts
+            .iter()
+            .map(|part| part.of(counts))
+            .filter(|value| value.is_finite())
+            .collect();
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    let mut samples = vec![Vec::with_capacity(resampling.resamples); metrics.len()];
+    groups.resample(resampling, |counts| {
+        for (parts, samples) in statistics.iter().zip(&mut samples) {
+            let value = mean(parts, counts);
+            if value.is_finite() {
+                samples.push(value);
+            }
+        }
+    });
+    let once = vec![1; groups.count];
+    let figures = metrics
+        .iter()
+        .zip(&statistics)
+        .zip(&mut samples)
+        .map(|((metric, parts), samples)| {
+            let value = mean(parts, &once);
+            samples.sort_unstable_by(f64::total_cmp);
+            let end = |share| quantile(samples, share).unwrap_or(value);
+            let (low, high) = (end(0.025), end(0.975));
+            (metric.to_string(), Figure { value, low, high })
+        });
+    Ok(Figures(figures.collect()))
+}
+
 /// Two runs on the same queries.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Comparison {

@@ -4,10 +4,11 @@
 //! one, `n / (n − 1)` times as large (`n` = values per channel), as `torch.nn.BatchNorm` does and burn's own layer does not;
 //! on the small batches of a BNNeck the difference shows.
 
+use super::activation::Activation;
 use super::host::norm::{self, Then};
+use super::instance_norm::{narrow, widen};
 use burn::config::Config;
 use burn::module::{Flag, Module, Param, RunningState};
-use burn::tensor::activation::relu;
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -73,10 +74,12 @@ pub struct BatchNorm {
     pub running_var: RunningState<Tensor<1>>,
     /// Whether the layer takes part in training.
     pub training: Param<Flag>,
+    /// Added to the variance before its root.
     #[module(skip)]
-    eps: f64,
+    pub eps: f64,
+    /// Weight of the batch in the running statistics.
     #[module(skip)]
-    momentum: f64,
+    pub momentum: f64,
     #[module(skip)]
     frozen_bias: bool,
 }
@@ -87,38 +90,53 @@ impl BatchNorm {
     /// A training batch with one value per channel has no variance: the output is the bias and the running statistics
     /// stay (torch refuses such a batch).
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        self.forward_then(
-            x,
-            Then {
-                add: None,
-                relu: false,
-            },
-        )
+        self.forward_act(x, Activation::Identity)
     }
 
     /// [`forward`](Self::forward), then ReLU: one operation on the CPU.
     pub fn forward_relu<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        self.forward_then(
-            x,
-            Then {
-                add: None,
-                relu: true,
-            },
-        )
+        self.forward_act(x, Activation::Relu)
+    }
+
+    /// [`forward`](Self::forward), then the activation: one operation on the CPU.
+    pub fn forward_act<const D: usize>(&self, x: Tensor<D>, act: Activation) -> Tensor<D> {
+        self.forward_then(x, Then { add: None, act })
+    }
+
+    /// [`forward`](Self::forward) plus `shortcut`, the end of an inverted residual block: one operation on the CPU.
+    pub fn forward_add<const D: usize>(&self, x: Tensor<D>, shortcut: Tensor<D>) -> Tensor<D> {
+        let (add, act) = (Some(shortcut), Activation::Identity);
+        self.forward_then(x, Then { add, act })
     }
 
     /// ReLU of [`forward`](Self::forward) plus `shortcut`, the end of a residual block: one operation on the CPU.
     pub fn forward_add_relu<const D: usize>(&self, x: Tensor<D>, shortcut: Tensor<D>) -> Tensor<D> {
-        let add = Some(shortcut);
-        self.forward_then(x, Then { add, relu: true })
+        let (add, act) = (Some(shortcut), Activation::Relu);
+        self.forward_then(x, Then { add, act })
     }
 
+    /// Statistics and normalisation are f32 whatever the input's type is; the output has the input's.
     fn forward_then<const D: usize>(&self, x: Tensor<D>, then: Then<D>) -> Tensor<D> {
+        let dtype = x.dtype();
+        let x = widen(x);
+        let then = Then {
+            add: then.add.map(widen),
+            ..then
+        };
+        narrow(self.forward_wide(x, then), dtype)
+    }
+
+    fn forward_wide<const D: usize>(&self, x: Tensor<D>, then: Then<D>) -> Tensor<D> {
         if x.device().is_autodiff() && self.training.is_enabled() {
             self.forward_train(x, then)
         } else {
             self.forward_eval(x, then)
         }
+    }
+
+    /// What is added to the variance before its root.
+    pub fn eps(&self) -> f64 {
+        self.eps
     }
 
     fn bias(&self) -> Tensor<1> {
@@ -180,7 +198,7 @@ fn follow<const D: usize>(y: Tensor<D>, then: Then<D>) -> Tensor<D> {
         Some(add) => y + add,
         None => y,
     };
-    if then.relu { relu(y) } else { y }
+    then.act.forward(y)
 }
 
 #[cfg(test)]

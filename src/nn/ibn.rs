@@ -4,9 +4,7 @@
 use super::batch_norm::{BatchNorm, BatchNormConfig};
 use super::instance_norm::{InstanceNorm, InstanceNormConfig};
 use burn::config::Config;
-use burn::module::{
-    Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor,
-};
+use burn::module::Module;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 
@@ -78,65 +76,7 @@ impl Norm {
     }
 }
 
-macro_rules! each {
-    ($norm:expr, $inner:ident => $call:expr) => {
-        match $norm {
-            Norm::Batch($inner) => Norm::Batch($call),
-            Norm::Ibn($inner) => Norm::Ibn($call),
-        }
-    };
-}
-
-impl Module for Norm {
-    fn collect_devices(&self, devices: Devices) -> Devices {
-        match self {
-            Self::Batch(norm) => norm.collect_devices(devices),
-            Self::Ibn(norm) => norm.collect_devices(devices),
-        }
-    }
-
-    fn fork(self, device: &Device) -> Self {
-        each!(self, norm => norm.fork(device))
-    }
-
-    fn to_device(self, device: &Device) -> Self {
-        each!(self, norm => norm.to_device(device))
-    }
-
-    fn train(self) -> Self {
-        each!(self, norm => norm.train())
-    }
-
-    fn valid(&self) -> Self {
-        each!(self, norm => norm.valid())
-    }
-
-    fn materialize(self) -> Self {
-        each!(self, norm => norm.materialize())
-    }
-
-    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
-        match self {
-            Self::Batch(norm) => norm.visit(visitor),
-            Self::Ibn(norm) => norm.visit(visitor),
-        }
-    }
-
-    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        each!(self, norm => norm.map(mapper))
-    }
-}
-
-impl ModuleDisplayDefault for Norm {
-    fn content(&self, content: Content) -> Option<Content> {
-        match self {
-            Self::Batch(norm) => norm.content(content),
-            Self::Ibn(norm) => norm.content(content),
-        }
-    }
-}
-
-impl ModuleDisplay for Norm {}
+super::transparent!(Norm { Batch, Ibn });
 
 #[cfg(test)]
 mod tests {

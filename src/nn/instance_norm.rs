@@ -50,6 +50,11 @@ impl InstanceNorm {
         let scale = var.add_scalar(self.eps).sqrt().recip() * weight;
         narrow((centred * scale + bias).reshape(shape), dtype)
     }
+
+    /// What is added to the variance before its root.
+    pub fn eps(&self) -> f64 {
+        self.eps
+    }
 }
 
 /// Half-precision values as f32: sums over a feature map lose too much in 8 or 11 bits.

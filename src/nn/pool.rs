@@ -68,6 +68,11 @@ impl Gem {
         let mean = (x.log() * p.clone()).exp().mean_dim(2);
         narrow((mean.log() / p).exp().reshape([batch, channels]), dtype)
     }
+
+    /// What smaller activations count as.
+    pub fn eps(&self) -> f64 {
+        self.eps
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! Batches of labelled pictures on the device, and what embeds them.
 
+use super::Facts;
+use crate::backbones::trunk::Trunk;
+use crate::backbones::weights::Tensors;
 use crate::data::ImageBatch;
 use crate::device::Device;
+use crate::nn::BnNeck;
 use burn::module::Module;
 use burn::tensor::{Bool, Int, Tensor, TensorData};
 
@@ -28,10 +32,40 @@ impl Images {
     }
 }
 
+/// The layers that [`Embed::embed`] runs, one after the other, for exporters that write them down.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoder<'a> {
+    /// `[batch, 3, height, width]` → `[batch, dim]`.
+    pub trunk: &'a Trunk,
+    /// `[batch, dim]` → `[batch, dim]`, with its path in the model's state.
+    pub neck: (&'static str, &'a BnNeck),
+}
+
+impl Encoder<'_> {
+    /// Length of an embedding.
+    pub fn dim(&self) -> usize {
+        self.trunk.feature_dim()
+    }
+}
+
+/// What a classifier's weights, `[classes, dim]`, say of the data.
+pub(super) fn facts(weights: &Tensors, classifier: &str) -> Option<Facts> {
+    match weights.get(classifier)?.shape().to_vec()[..] {
+        [classes, _] => Some(Facts {
+            classes,
+            per_class: None,
+        }),
+        _ => None,
+    }
+}
+
 /// A model that turns pictures into vectors.
 pub trait Embed: Module {
     /// Normalised RGB `[batch, 3, height, width]` → `[batch, dim]`, not normalised.
     fn embed(&self, pixels: Tensor<4>) -> Tensor<2>;
+
+    /// What [`embed`](Self::embed) runs.
+    fn encoder(&self) -> Encoder<'_>;
 
     /// Length of an embedding.
     fn dim(&self) -> usize;

@@ -10,7 +10,7 @@ mod objective;
 pub mod registry;
 pub mod t_emde;
 
-pub use images::{Embed, Images};
+pub use images::{Embed, Encoder, Images};
 pub use objective::{Clock, Losses, Objective, Phase};
 
 use crate::backbones::trunk::TorchvisionLayout;
@@ -63,6 +63,10 @@ pub trait Paper: Sized + Send + 'static {
         seed: u64,
         device: &Device,
     ) -> crate::Result<(Self::Model, Option<LoadReport>)>;
+
+    /// What the weights of a trained model say of the data that it was trained on, which an export thus need not open; none if they
+    /// are not this paper's.
+    fn facts(&self, weights: &Tensors) -> Option<Facts>;
 
     /// The model's weights will all come from a file: what the recipe starts from is not needed.
     fn forget_published_weights(&mut self);

@@ -9,10 +9,21 @@ macro_rules! recipes {
 
 /// `(name, text)` of every built-in recipe, by name. A test holds this list to the folder's content.
 pub const ALL: &[(&str, &str)] = recipes![
+    "ctl-deepfashion",
     "ctl-dukemtmc",
     "ctl-market1501",
+    "ctl-street2shop",
+    "fashion-reid-deepfashion-l",
+    "fashion-reid-deepfashion-s",
     "fashion-reid-market1501",
+    "fashion-reid-street2shop-l",
+    "fashion-reid-street2shop-s",
+    "finetune-clothing",
+    "finetune-clothing-resnet",
     "quickstart",
+    "sop",
+    "wardrobe-street2shop",
+    "wardrobe-street2shop-triplet",
 ];
 
 #[cfg(test)]

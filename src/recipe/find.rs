@@ -82,7 +82,9 @@ pub(super) fn find(
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
-            match built_in(shelf, &stem) {
+            // A checkout's folder, named from elsewhere; any other path means the file and nothing else.
+            let checkout = Path::new(name).parent().and_then(Path::file_name) == Some("recipes".as_ref());
+            match built_in(shelf, &stem).filter(|_| checkout) {
                 Some(text) => {
                     notes.push(format!(
                         "{} is not there; the built-in recipe `{stem}` is used",

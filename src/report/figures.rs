@@ -48,6 +48,9 @@ pub struct EvalReport {
 pub struct Protocol {
     /// Its name: "instance", "centroid", …
     pub protocol: String,
+    /// What it was set to, where it can be set: "k1 20, k2 6, λ 0.3" for re-ranking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<String>,
     /// Number of queries, the skipped included.
     pub queries: usize,
     /// Queries without anything to find; they are in no figure.
@@ -108,7 +111,7 @@ impl EvalReport {
 
     /// Writes `eval.json`.
     pub fn write(&self, path: &Path) -> Result<(), ReportError> {
-        let text = self.to_json(true);
+        let text = self.to_json(true) + "\n";
         Ok(write_whole(path, |file| {
             std::io::Write::write_all(file, text.as_bytes())
         })?)
@@ -131,6 +134,26 @@ impl EvalReport {
     /// published value. Shares are percentages with one decimal, as papers print them. A published protocol that is none
     /// of ours has a column of its own.
     pub fn table(&self, published: &[Published]) -> String {
+        let grid = self.grid(published);
+        let of = |part: fn(&Head) -> &String| grid.heads.iter().map(|head| part(head).clone()).collect();
+        let mut rows: Vec<(&str, Vec<String>)> =
+            vec![("", of(|head| &head.protocol)), ("metric", of(|head| &head.who))];
+        rows.extend(
+            grid.rows
+                .iter()
+                .map(|(metric, cells)| (metric.as_str(), cells.clone())),
+        );
+        let mut text = self.heading();
+        text.push_str(&aligned(&rows));
+        for note in &grid.notes {
+            text.push_str(note);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// The same table, cell by cell.
+    pub fn grid(&self, published: &[Published]) -> Grid {
         let columns = self.columns(published);
         let mut names: Vec<&str> = Vec::new();
         let ours = self
@@ -141,33 +164,30 @@ impl EvalReport {
                 names.push(name);
             }
         }
-        let head = columns
-            .iter()
-            .map(|column| column.protocol.clone())
-            .collect::<Vec<_>>();
-        let mut rows = vec![
-            ("", head),
-            (
-                "metric",
-                columns.iter().map(|column| column.who.clone()).collect(),
-            ),
-        ];
-        for name in names {
-            rows.push((name, columns.iter().map(|column| column.cell(name)).collect()));
-        }
-        let mut text = self.heading();
-        text.push_str(&aligned(&rows));
+        let row = |name: &str| columns.iter().map(|column| column.cell(name)).collect();
+        let mut notes = Vec::new();
         for protocol in self.protocols().filter(|protocol| protocol.skipped > 0) {
-            let (skipped, name) = (grouped(protocol.skipped), &protocol.protocol);
-            let _ = writeln!(
-                text,
-                "{name}: {skipped} queries have nothing to find in the gallery and are in no figure"
-            );
+            notes.push(format!(
+                "{}: {} queries have nothing to find in the gallery and are in no figure",
+                protocol.protocol,
+                grouped(protocol.skipped)
+            ));
         }
         if columns.iter().any(Column::unconfirmed) {
-            text.push_str("? not confirmed against the publication itself\n");
+            notes.push("? not confirmed against the publication itself".into());
         }
-        text
+        Grid {
+            rows: names.iter().map(|&name| (name.to_owned(), row(name))).collect(),
+            heads: columns
+                .into_iter()
+                .map(|column| Head {
+                    ours: matches!(column.figures, Cells::Ours(_)),
+                    protocol: column.protocol,
+                    who: column.who,
+                })
+                .collect(),
+            notes,
+        }
     }
 
     fn heading(&self) -> String {
@@ -181,9 +201,13 @@ impl EvalReport {
         text.push('\n');
         for protocol in self.protocols() {
             let (queries, gallery) = (grouped(protocol.queries), grouped(protocol.gallery));
+            let settings = match &protocol.settings {
+                Some(settings) => format!(" ({settings})"),
+                None => String::new(),
+            };
             let _ = writeln!(
                 text,
-                "{}: {queries} queries, gallery of {gallery}",
+                "{}{settings}: {queries} queries, gallery of {gallery}",
                 protocol.protocol
             );
         }
@@ -227,6 +251,28 @@ impl EvalReport {
         }
         columns
     }
+}
+
+/// The table of an evaluation, cell by cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// The columns.
+    pub heads: Vec<Head>,
+    /// Metrics, each with a cell for each column.
+    pub rows: Vec<(String, Vec<String>)>,
+    /// What stands below the table.
+    pub notes: Vec<String>,
+}
+
+/// What a column holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The protocol. Columns of one protocol stand together.
+    pub protocol: String,
+    /// "ours", or who published.
+    pub who: String,
+    /// Whether the figures are ours.
+    pub ours: bool,
 }
 
 struct Column<'a> {
@@ -320,6 +366,7 @@ mod tests {
             data_fingerprint: None,
             headline: Protocol {
                 protocol: "centroid".into(),
+                settings: None,
                 queries: 3368,
                 skipped: 0,
                 gallery: 5214,
@@ -328,6 +375,7 @@ mod tests {
             },
             also: vec![Protocol {
                 protocol: "instance".into(),
+                settings: None,
                 queries: 3368,
                 skipped: 12,
                 gallery: 15_913,

@@ -1,3 +1,15 @@
-//! What a person looks at after a run.
+//! What a person looks at after a run: the table beside the paper ([`figures`]) and the page with curves and pictures ([`page`]).
 
+pub mod base64;
+pub mod chart;
+pub mod curves;
 pub mod figures;
+pub mod frame;
+pub mod html;
+pub mod page;
+pub mod showcase;
+pub mod thumbs;
+mod toml;
+
+pub use page::Page;
+pub use showcase::Showcase;

@@ -3,7 +3,8 @@
 //! A [`Scorer`] gives scores of pairs (from embeddings, a pair network, codes, sketches: this module does not care), a
 //! [`Relevance`] says which gallery items a query should find and which are left out of its ranking. [`rank()`] turns the
 //! two into the exact ranks of the relevant items, which is all that [`crate::metrics`] needs; [`top`] gives the best
-//! items themselves, for a person to look at. [`centroid`] builds a gallery of class means.
+//! items themselves, for a person to look at. [`centroid`] builds a gallery of class means. [`mod@expand`] and [`rerank`](mod@rerank)
+//! change what is near what by looking at neighbours.
 
 mod count;
 #[cfg(test)]
@@ -12,17 +13,21 @@ mod tiles;
 
 pub mod centroid;
 pub mod embeddings;
+pub mod expand;
 pub mod rank;
 pub mod relevance;
+pub mod rerank;
 pub mod scorer;
 pub mod top;
 
 pub use centroid::{CentroidGallery, CentroidRule};
 pub use embeddings::{Embeddings, Similarity};
+pub use expand::{Expansion, expand};
 pub use rank::{Options, Plan, Ties, rank};
 pub use relevance::{DISTRACTOR, Field, JUNK, LabelRelevance, PairRelevance, Relevance, Side};
+pub use rerank::{Rerank, Reranked};
 pub use scorer::{Memory, Scorer, Scores};
-pub use top::top_k;
+pub use top::{Hit, top_k};
 
 /// Why a search could not be done.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -98,6 +103,17 @@ pub enum SearchError {
         query: usize,
         /// What is wrong.
         fault: String,
+    },
+    /// A setting out of its range.
+    #[error("`{setting}` {problem}")]
+    #[diagnostic(help("{remedy}"))]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: String,
+        /// What to write instead.
+        remedy: &'static str,
     },
     /// More gallery items than indices.
     #[error("a gallery of {0} items is more than this search can number")]

@@ -51,13 +51,7 @@ pub fn top_k(
             if bests[query - start].is_some() {
                 continue;
             }
-            let mut best = Best {
-                query,
-                k,
-                ignored: Vec::new(),
-                hits: Vec::new(),
-                done: false,
-            };
+            let mut best = Best::new(query, k);
             match relevance.map(|relevance| relevance.field(query)) {
                 None => {}
                 Some(Field::Except(ignored)) => {
@@ -104,7 +98,7 @@ pub fn top_k(
 
 /// The best so far: a list of twice the size, cut in half by selection when it is full. Items come in ascending order,
 /// so an item that equals the worst kept one never displaces it.
-struct Best {
+pub(super) struct Best {
     query: usize,
     k: usize,
     ignored: Vec<u32>,
@@ -120,6 +114,17 @@ fn better_first(a: &Hit, b: &Hit) -> Ordering {
 }
 
 impl Best {
+    /// The `k` best items of a query, which is named in errors.
+    pub(super) fn new(query: usize, k: usize) -> Self {
+        Self {
+            query,
+            k,
+            ignored: Vec::new(),
+            hits: Vec::new(),
+            done: false,
+        }
+    }
+
     fn offer(&mut self, hit: Hit) {
         if self.k == 0 {
             return;
@@ -137,7 +142,8 @@ impl Best {
         }
     }
 
-    fn scan(&mut self, row: &mut [f32], first: usize) -> Result<(), SearchError> {
+    /// Takes the scores of the items from `first` on; those that are ignored become NaN.
+    pub(super) fn scan(&mut self, row: &mut [f32], first: usize) -> Result<(), SearchError> {
         if let Some(column) = first_nan(row) {
             return Err(SearchError::NotANumber {
                 query: self.query,
@@ -180,7 +186,8 @@ impl Best {
         })
     }
 
-    fn into_sorted(mut self) -> Vec<Hit> {
+    /// Best first, equal scores by item.
+    pub(super) fn into_sorted(mut self) -> Vec<Hit> {
         self.cut();
         self.hits.sort_unstable_by(better_first);
         self.hits

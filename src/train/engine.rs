@@ -110,8 +110,11 @@ where
         stop: StopFlag,
     ) -> Result<Self, TrainError> {
         let mut optimizers = Vec::new();
+        let names = freeze::names(&model);
         for phase in model.phases() {
-            let groups = Groups::new(&settings.optimizer, phase.params).map_err(TrainError::Setting)?;
+            let groups = Groups::new(&settings.optimizer, phase.params)
+                .and_then(|groups| groups.with_layers(names.iter().map(String::as_str)))
+                .map_err(TrainError::Setting)?;
             optimizers.push((phase.name, Optimizer::new(groups)));
         }
         let ema = settings.train.ema.map(|decay| Ema::new(&model, decay));

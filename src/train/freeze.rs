@@ -4,6 +4,31 @@ use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use std::collections::BTreeSet;
 
+/// The names of all float parameters and buffers, in the model's order.
+pub fn names<M: Module>(model: &M) -> Vec<String> {
+    struct Names {
+        path: Vec<String>,
+        names: Vec<String>,
+    }
+    impl ModuleVisitor for Names {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.push(name.to_string());
+        }
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.pop();
+        }
+        fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+            self.names.push(self.path.join("."));
+        }
+    }
+    let mut visitor = Names {
+        path: Vec::new(),
+        names: Vec::new(),
+    };
+    model.visit(&mut visitor);
+    visitor.names
+}
+
 /// The names of parameters that the model itself holds fixed, and of its buffers.
 pub fn fixed<M: Module>(model: &M) -> BTreeSet<String> {
     struct Fixed {

@@ -170,8 +170,13 @@ impl<O: Objective> Hooks<O> for Reporter<'_, O> {
             self.stop.raise();
         }
         let Some(loss) = loss else { return };
-        if self.epoch != Some(state.epoch) {
-            if let Some(last) = self.epoch.replace(state.epoch) {
+        // After an epoch's last batch the state stands at the next epoch already.
+        let (epoch, done) = match state.batch {
+            0 => (state.epoch.saturating_sub(1), batches),
+            batch => (state.epoch, batch),
+        };
+        if self.epoch != Some(epoch) {
+            if let Some(last) = self.epoch.replace(epoch) {
                 let _ = self
                     .events
                     .process_train(LearnerEvent::EndSplit(last as usize + 1));
@@ -180,12 +185,12 @@ impl<O: Objective> Hooks<O> for Reporter<'_, O> {
                     .process_train(LearnerEvent::EndEpoch(last as usize + 1));
             }
             let _ = self.events.process_train(LearnerEvent::StartSplit {
-                epoch_number: state.epoch as usize + 1,
+                epoch_number: epoch as usize + 1,
                 total_items: batches as usize,
             });
         }
         let progress = Progress {
-            items_processed: state.batch as usize,
+            items_processed: done as usize,
             items_total: batches as usize,
             unit: Some("batches".into()),
         };

@@ -1,21 +1,23 @@
 //! Evaluation of a model that embeds pictures: embed queries and gallery, rank exactly, measure.
 
+mod category;
 mod embed;
 mod section;
 
+pub use category::WITHIN;
 pub use embed::embed;
 pub use section::{EvalSection, EvalSplit, Mode};
 
 use super::TrainError;
-use crate::data::image::Filter;
+use crate::data::image::{DecodeOptions, Filter};
 use crate::data::transform::{Op, Pipeline};
 use crate::data::{Split, Table};
 use crate::device::Device;
 use crate::metrics::{Figures, Metric, Ranks, Resampling, bootstrap, retrieval_metrics};
 use crate::papers::Embed;
 use crate::search::{
-    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Side,
-    Similarity, relevance::Names,
+    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Rerank,
+    Reranked, Scorer, Side, Similarity, relevance::Names,
 };
 use embed::each_batch;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ pub struct Task {
     gallery_side: Side,
     own: Vec<Option<u32>>,
     section: EvalSection,
+    decode: DecodeOptions,
     seed: u64,
     notes: Vec<String>,
 }
@@ -47,8 +50,11 @@ pub struct Embedded {
 /// The figures of one mode.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// `instance`, `centroid`, `centroid, every identity` or `pixels`.
+    /// `instance`, `centroid`, `centroid, every identity`, `pixels`, `instance, re-ranked`, `instance, expanded` or
+    /// `instance, expanded and re-ranked`.
     pub protocol: String,
+    /// What re-ranking and expansion were set to.
+    pub settings: Option<String>,
     /// Figures with intervals.
     pub figures: Figures,
     /// Queries, the skipped included.
@@ -61,11 +67,33 @@ pub struct Measured {
     pub ranks: Ranks,
 }
 
+/// That many of the rows, in order; the same in every run.
+fn drawn(mut rows: Vec<usize>, count: usize) -> Vec<usize> {
+    crate::random::stream(0, "evaluation: gallery of training images", &[]).shuffle(&mut rows);
+    rows.truncate(count);
+    rows.sort_unstable();
+    rows
+}
+
 impl Task {
     /// The task of a table's split. An error where there is nothing to search with or in.
     pub fn new(table: Arc<Table>, section: &EvalSection, seed: u64) -> Result<Self, TrainError> {
         let split = Split::from(section.split);
-        let (queries, gallery) = (table.queries_of(split), table.gallery_of(split));
+        let mut notes = Vec::new();
+        let queries = table.queries_of(split);
+        let gallery = match section.train_gallery {
+            None => table.gallery_of(split),
+            Some(count) => {
+                let train = table.train();
+                let all = train.len();
+                let drawn = drawn(train, count);
+                notes.push(format!(
+                    "the gallery is {} of the {all} training images, not that of the {split} split",
+                    drawn.len()
+                ));
+                drawn
+            }
+        };
         for (rows, what) in [(&queries, "query"), (&gallery, "gallery item")] {
             if rows.is_empty() {
                 return Err(TrainError::Setting(format!(
@@ -95,7 +123,6 @@ impl Task {
             .map(|row| gallery.binary_search(row).ok().map(|place| place as u32))
             .collect();
         let mut section = section.clone();
-        let mut notes = Vec::new();
         if own.iter().any(Option::is_some) && section.modes.contains(&Mode::Centroid) {
             section.modes.retain(|&mode| mode != Mode::Centroid);
             notes.push(
@@ -119,9 +146,16 @@ impl Task {
             gallery_side,
             own,
             section,
+            decode: DecodeOptions::default(),
             seed,
             notes,
         })
+    }
+
+    /// Reads pictures in this way: the way in which training reads them.
+    pub fn with_decode(mut self, decode: DecodeOptions) -> Self {
+        self.decode = decode;
+        self
     }
 
     /// What was decided about the section, in sentences.
@@ -182,7 +216,71 @@ impl Task {
                 }
             }
         }
+        if !quick {
+            self.neighbours(embedded, device, &mut measured)?;
+        }
+        if self.section.per_category && !quick {
+            measured.extend(self.per_category(embedded, device)?);
+        }
         Ok(measured)
+    }
+
+    /// Re-ranking and expansion of the search among single pictures, where the section asks for them.
+    fn neighbours(
+        &self,
+        embedded: &Embedded,
+        device: &Device,
+        measured: &mut Vec<Measured>,
+    ) -> crate::Result<()> {
+        let mut add = |protocol: &str, settings: String, scorer: &mut dyn Scorer| -> crate::Result<()> {
+            let ranks = search::rank(scorer, &self.relevance(), &Options::default())?;
+            let mut found = self.figures(protocol, ranks, self.gallery.len(), false)?;
+            found.settings = Some(settings);
+            measured.push(found);
+            Ok(())
+        };
+        let reranked = |embedded: &Embedded, settings: &Rerank| {
+            let Embedded {
+                queries,
+                gallery,
+                dim,
+            } = embedded;
+            Reranked::new(queries, gallery, *dim, &self.own, settings, device)
+        };
+        if let Some(settings) = &self.section.rerank {
+            let mut scorer = reranked(embedded, settings)?;
+            add("instance, re-ranked", settings.to_string(), &mut scorer)?;
+        }
+        let Some(settings) = &self.section.query_expansion else {
+            return Ok(());
+        };
+        let (queries, gallery) = search::expand(
+            &embedded.queries,
+            &embedded.gallery,
+            embedded.dim,
+            &self.own,
+            settings,
+            device,
+        )?;
+        let expanded = Embedded {
+            queries,
+            gallery,
+            dim: embedded.dim,
+        };
+        add(
+            "instance, expanded",
+            settings.to_string(),
+            &mut self.scorer(&expanded, device)?,
+        )?;
+        if let Some(rerank) = &self.section.rerank {
+            let mut scorer = reranked(&expanded, rerank)?;
+            add(
+                "instance, expanded and re-ranked",
+                format!("{settings}; {rerank}"),
+                &mut scorer,
+            )?;
+        }
+        Ok(())
     }
 
     /// How much memory the ranking of single images takes, in words.
@@ -190,7 +288,13 @@ impl Task {
         Ok(Plan::new(&self.scorer(embedded, device)?, &Options::default()).to_string())
     }
 
-    fn scorer(&self, embedded: &Embedded, device: &Device) -> crate::Result<Embeddings> {
+    /// Which gallery pictures each query should find, and which are left out of its ranking.
+    pub fn relevance(&self) -> LabelRelevance {
+        LabelRelevance::new(self.query_side.clone(), self.gallery_side.clone()).with_own(self.own.clone())
+    }
+
+    /// The scores of single gallery pictures: cosines.
+    pub fn scorer(&self, embedded: &Embedded, device: &Device) -> crate::Result<Embeddings> {
         Ok(Embeddings::new(
             embedded.queries.clone(),
             embedded.gallery.clone(),
@@ -207,11 +311,9 @@ impl Task {
         device: &Device,
         quick: bool,
     ) -> crate::Result<Measured> {
-        let relevance = LabelRelevance::new(self.query_side.clone(), self.gallery_side.clone())
-            .with_own(self.own.clone());
         let ranks = search::rank(
             &mut self.scorer(embedded, device)?,
-            &relevance,
+            &self.relevance(),
             &Options::default(),
         )?;
         self.figures(protocol, ranks, self.gallery.len(), quick)
@@ -254,6 +356,7 @@ impl Task {
         let figures = bootstrap::figures(&ranks, &self.query_side.labels, &metrics, &resampling)?;
         Ok(Measured {
             protocol: protocol.into(),
+            settings: None,
             figures,
             queries: ranks.queries.len(),
             skipped: ranks.skipped,
@@ -277,15 +380,23 @@ impl Task {
         ])?;
         let embed = |rows: &[usize]| -> Result<Vec<f32>, TrainError> {
             let mut all = Vec::new();
-            each_batch(&self.table, rows, &pipeline, 64, workers, |batch, real| {
-                for pixels in batch.pixels.chunks_exact(3 * 16 * 16).take(real) {
-                    for channel in pixels.chunks_exact(16 * 16) {
-                        let mean = channel.iter().sum::<f32>() / 256.0;
-                        all.extend(channel.iter().map(|v| v - mean));
+            each_batch(
+                &self.table,
+                rows,
+                &pipeline,
+                self.decode,
+                64,
+                workers,
+                |batch, real| {
+                    for pixels in batch.pixels.chunks_exact(3 * 16 * 16).take(real) {
+                        for channel in pixels.chunks_exact(16 * 16) {
+                            let mean = channel.iter().sum::<f32>() / 256.0;
+                            all.extend(channel.iter().map(|v| v - mean));
+                        }
                     }
-                }
-                Ok(())
-            })?;
+                    Ok(())
+                },
+            )?;
             Ok(all)
         };
         let embedded = Embedded {
@@ -314,6 +425,7 @@ impl Task {
                 &self.table,
                 rows,
                 pipeline,
+                self.decode,
                 device,
                 batch,
                 workers,
@@ -351,6 +463,32 @@ mod tests {
         };
         let items = (0..8).map(|id| item(id, overlapping || id < 2)).collect();
         Arc::new(Table::new("t", None, items))
+    }
+
+    #[test]
+    fn a_gallery_of_training_images_is_the_same_in_every_run() {
+        let mut both = Table::clone(&table(true));
+        for item in &mut both.items[..6] {
+            (item.split, item.is_query, item.is_gallery) = (Split::Train, false, false);
+        }
+        let table = Arc::new(both);
+        let section = |count| EvalSection {
+            train_gallery: Some(count),
+            ..EvalSection::default()
+        };
+        let task = |count, seed| Task::new(table.clone(), &section(count), seed).unwrap();
+        let some = task(4, 0);
+        assert_eq!(some.queries(), [6, 7]);
+        assert_eq!(some.gallery().len(), 4);
+        assert!(some.gallery().is_sorted() && some.gallery().iter().all(|&row| row < 6));
+        assert_eq!(some.gallery(), task(4, 9).gallery());
+        assert!(some.own.iter().all(Option::is_none));
+        assert!(
+            some.notes()[0].contains("4 of the 6 training images"),
+            "{:?}",
+            some.notes()
+        );
+        assert_eq!(task(100, 0).gallery(), [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]

@@ -98,14 +98,11 @@ pub fn moving_average(device: &Device) -> Values {
 pub fn whole_model(device: &Device) -> Values {
     let training = device.clone().autodiff();
     let paper = Ctl {
-        model: TrunkSection {
-            trunk: ResNetConfig {
-                width: 4,
-                last_stride: 1,
-                ..ResNetConfig::new(Depth::D18)
-            },
-            weights: None,
-        },
+        model: TrunkSection::new(ResNetConfig {
+            width: 4,
+            last_stride: 1,
+            ..ResNetConfig::new(Depth::D18)
+        }),
         loss: toml::from_str(
             "id = { epsilon = 0.1 }\n\
              triplet = { margin = 0.5 }\n\

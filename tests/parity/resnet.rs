@@ -118,7 +118,7 @@ impl ModuleVisitor for ByPath<'_> {
 }
 
 /// What the fixture keeps of a large tensor.
-fn sampled(values: &[f64]) -> Vec<f64> {
+pub fn sampled(values: &[f64]) -> Vec<f64> {
     values
         .iter()
         .copied()

@@ -46,7 +46,9 @@ fn recipes_are_listed_shown_copied_compared_and_described() {
         "quickstart",
         "ctl-market1501",
         "ctl-dukemtmc",
+        "ctl-street2shop",
         "fashion-reid-market1501",
+        "sop",
         "Market-1501",
         "(2021)",
     ] {
@@ -336,8 +338,12 @@ fn training_starts_from_another_run_or_from_torchvision_s_names() {
     let start = ["train", "tiny.toml", "--device", "cpu", "--max-steps", "1"];
     let (_, words) = place.both(&[&start[..], &["--run", "a", "--init-from", from]].concat());
     assert!(words.contains("weights") && words.contains("loaded"), "{words}");
-    // Other classes: the classifier begins anew, and the report says so.
+    // Other classes: an error, unless the recipe lets the classifier begin anew; then the report says so.
     let fewer = ["--run", "b", "--init-from", from, "--set", "data.limit_classes=8"];
+    place
+        .fails(&[&start[..], &fewer].concat())
+        .says(&["this data has", "model.new_classifier=true"]);
+    let fewer = [&fewer[..], &["--set", "model.new_classifier=true"]].concat();
     let (_, words) = place.both(&[&start[..], &fewer].concat());
     assert!(words.contains("head.classifier"), "{words}");
     let file = place.path().join("torchvision.safetensors");

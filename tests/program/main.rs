@@ -3,6 +3,10 @@
 mod bad_input;
 mod cli;
 mod common;
+mod data;
 mod export;
+mod finetune;
+mod look;
 mod recipes;
 mod resume;
+mod sweep;

@@ -97,6 +97,33 @@ pub enum WeightsError {
         remedy: String,
     },
 
+    /// A run's classifier has other classes.
+    #[error("{source_name} was trained on {file} classes, and this data has {model}")]
+    #[diagnostic(help(
+        "its trunk and neck serve as well: `--set model.new_classifier=true` leaves its classifier (and centres) out, and they start \
+         anew"
+    ))]
+    Classes {
+        /// Where the weights come from.
+        source_name: String,
+        /// Classes of the file.
+        file: usize,
+        /// Classes of the data.
+        model: usize,
+    },
+
+    /// The weights are of another network or flavour; nothing was loaded.
+    #[error("{source_name} holds no weights for this {trunk}")]
+    #[diagnostic(help("{remedy}"))]
+    Other {
+        /// Where the weights come from.
+        source_name: String,
+        /// The network that the recipe asks for.
+        trunk: String,
+        /// What it holds instead, and what to do.
+        remedy: String,
+    },
+
     /// No published weights have this name, and no file either.
     #[error("there are no weights called `{name}`")]
     #[diagnostic(help("{remedy}"))]

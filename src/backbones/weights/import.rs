@@ -47,11 +47,11 @@ impl Default for Import {
 }
 
 impl Import {
-    /// A published classifier's trunk: its `fc` is not wanted.
+    /// A published classifier's trunk: its `fc` (`classifier`, `_fc`) is not wanted.
     pub fn trunk(source: impl Into<String>) -> Self {
         Self {
             source: source.into(),
-            allow_unused: vec![r"^fc\.".to_owned()],
+            allow_unused: vec![r"^(fc|classifier|_fc)\.".to_owned()],
             ..Self::default()
         }
     }

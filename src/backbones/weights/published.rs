@@ -92,6 +92,21 @@ pub const PUBLISHED: &[Published] = &[
         "https://download.pytorch.org/models/resnet101-cd907fc2.pth",
         "cd907fc2",
     ),
+    torchvision(
+        "torchvision/mobilenet_v2-v1",
+        "https://download.pytorch.org/models/mobilenet_v2-b0353104.pth",
+        "b0353104",
+    ),
+    torchvision(
+        "torchvision/mobilenet_v2-v2",
+        "https://download.pytorch.org/models/mobilenet_v2-7ebf99e0.pth",
+        "7ebf99e0",
+    ),
+    torchvision(
+        "torchvision/efficientnet_b0-v1",
+        "https://download.pytorch.org/models/efficientnet_b0_rwightman-7f5810bc.pth",
+        "7f5810bc",
+    ),
     ibn(
         "ibn/resnet18_ibn_a",
         "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/resnet18_ibn_a-2f571257.pth",

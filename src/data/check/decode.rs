@@ -101,6 +101,20 @@ pub(super) fn examine(table: &Table, image: &Image, fast: bool) -> Seen {
 fn load(source: &ImageRef, limit: u64) -> Result<Bytes, (Kind, String)> {
     let bytes = match source {
         ImageRef::Memory { bytes, .. } => bytes.clone(),
+        ImageRef::Slice {
+            archive,
+            offset,
+            length,
+            ..
+        } => {
+            if *length > MAX_FILE {
+                return Err((Kind::TooLarge, format!("{length} bytes; the limit is {MAX_FILE}")));
+            }
+            crate::files::read_part(archive, *offset, (*length).min(limit))
+                .map_err(|error| (Kind::Missing, error.to_string()))?
+                .into()
+        }
+        ImageRef::Drawn(drawn) => drawn.png().map_err(|error| (Kind::Broken, error.to_string()))?,
         ImageRef::File(path) => {
             let missing = |error: std::io::Error| match error.kind() {
                 std::io::ErrorKind::NotFound => (Kind::Missing, String::new()),

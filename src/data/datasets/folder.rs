@@ -176,7 +176,7 @@ impl Walk<'_> {
 }
 
 /// For each class, whether it is held out: the same draw on every machine.
-fn held_out_classes(classes: &[&String], options: &FolderOptions) -> Result<Vec<bool>, DataError> {
+pub(super) fn held_out_classes(classes: &[&String], options: &FolderOptions) -> Result<Vec<bool>, DataError> {
     let fraction = options.train_fraction.unwrap_or(0.5);
     if !(0.0..=1.0).contains(&fraction) {
         return Err(DataError::Setting {

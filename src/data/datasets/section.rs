@@ -1,11 +1,16 @@
 //! The keys of a recipe's `[data]` that choose a data set.
 
+mod adjust;
+mod split;
+
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::FolderOptions;
+use super::deepfashion_c2s::{ConsumerToShopOptions, Val};
+use super::street2shop::Street2ShopOptions;
+use super::{FolderOptions, WardrobeOptions};
 use crate::data::error::DataError;
 use crate::data::native::ReadOptions;
 use crate::data::table::{Split, Table};
@@ -25,6 +30,65 @@ pub enum Layout {
     /// DukeMTMC-reID as published, under `root`.
     #[serde(rename = "dukemtmc-reid")]
     DukeMtmcReid,
+    /// DeepFashion In-shop Clothes Retrieval as published, under `root`.
+    #[serde(rename = "deepfashion-inshop")]
+    DeepFashionInShop,
+    /// DeepFashion Consumer-to-Shop as published, under `root`.
+    #[serde(rename = "deepfashion-c2s")]
+    DeepFashionC2s,
+    /// Exact Street2Shop, under `root`: `meta/json/` and the photos.
+    Street2Shop,
+    /// Stanford Online Products as published, under `root`.
+    Sop,
+    /// Tar shards in the layout of WebDataset: `shards`.
+    Shards,
+    /// Our own garments, drawn as they are asked for: `wardrobe`.
+    Wardrobe,
+}
+
+impl Layout {
+    /// Every one.
+    pub const ALL: [Layout; 11] = [
+        Self::Furniture,
+        Self::Folder,
+        Self::Table,
+        Self::Market1501,
+        Self::DukeMtmcReid,
+        Self::DeepFashionInShop,
+        Self::DeepFashionC2s,
+        Self::Street2Shop,
+        Self::Sop,
+        Self::Shards,
+        Self::Wardrobe,
+    ];
+
+    /// The value of `dataset` as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Furniture => "furniture",
+            Self::Folder => "folder",
+            Self::Table => "table",
+            Self::Market1501 => "market1501",
+            Self::DukeMtmcReid => "dukemtmc-reid",
+            Self::DeepFashionInShop => "deepfashion-inshop",
+            Self::DeepFashionC2s => "deepfashion-c2s",
+            Self::Street2Shop => "street2shop",
+            Self::Sop => "sop",
+            Self::Shards => "shards",
+            Self::Wardrobe => "wardrobe",
+        }
+    }
+}
+
+/// What becomes of rows whose picture is not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// They are an error, which names them.
+    #[default]
+    Error,
+    /// They are left out and counted: files that are not there, that are empty, or that do not begin as a picture does.
+    Skip,
 }
 
 /// Which data set, where it is, and how it is divided where it does not say so itself.
@@ -39,14 +103,15 @@ pub struct DatasetSection {
     /// The table's file, for `dataset = "table"`. `${NAME}` is an environment variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// For a folder of classes: the share of the classes to train on. Default 0.5; the others are tested on.
+    /// For a folder of classes and for the wardrobe (default 0.5), and for a table without splits: the share of the classes to train
+    /// on; the others are tested on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_fraction: Option<f64>,
-    /// For a folder: how many images of each held-out class are queries, the others being the gallery. By default every
+    /// For a folder or a table that is divided so: how many images of each held-out class are queries, the others being the gallery. By default every
     /// held-out image is both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queries_per_class: Option<usize>,
-    /// For a folder: draws the classes and queries. Default 0.
+    /// For a folder or a table that is divided so: draws the classes and queries. Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_seed: Option<u64>,
     /// Keep this many classes of each split, the first by name: for trying things out.
@@ -58,11 +123,45 @@ pub struct DatasetSection {
     /// Whether image paths of a table may leave its root by `..`.
     #[serde(default)]
     pub allow_outside: bool,
+    /// What becomes of rows whose picture is not there: an error, or left out with a count.
+    #[serde(default)]
+    pub missing: Missing,
+    /// Leave out training classes with fewer images than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_images: Option<usize>,
+    /// Whether pictures are cropped by their boxes, where the data has boxes. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boxes: Option<bool>,
+    /// Boxes grow by this share of their width and height on each side; what lies outside of the picture is cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub box_margin: Option<f32>,
+    /// For deepfashion-c2s and street2shop: the folder of the pictures below `root`, where it is not the usual one
+    /// (`"img_highres"` for DeepFashion's large pictures, whose boxes are then scaled).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<String>,
+    /// For street2shop: these categories alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<String>>,
+    /// For deepfashion-c2s: what the validation items are for. Default: their shop photos belong to the test gallery, as published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val: Option<Val>,
+    /// For deepfashion-c2s: read boxes as x, y, width, height, as the authors of the centroid triplet loss did by mistake. Only to
+    /// reproduce their figures.
+    #[serde(default)]
+    pub legacy_df_crop: bool,
+    /// For shards: a folder of them, a file, or a pattern such as `data/train-{000000..000012}.tar` or `data/*.tar`. `${NAME}` is an
+    /// environment variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<String>,
+    /// For the wardrobe: how many products, and what of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wardrobe: Option<WardrobeOptions>,
 }
 
 impl DatasetSection {
     /// Every key of this section: the others of `[data]` belong to transforms, sampler and loader.
-    pub const KEYS: [&'static str; 9] = [
+    pub const KEYS: [&'static str; 19] = [
         "dataset",
         "root",
         "table",
@@ -72,6 +171,16 @@ impl DatasetSection {
         "limit_classes",
         "closed_set",
         "allow_outside",
+        "missing",
+        "min_images",
+        "boxes",
+        "box_margin",
+        "images",
+        "categories",
+        "val",
+        "legacy_df_crop",
+        "shards",
+        "wardrobe",
     ];
 
     /// A section that says the data set and nothing else.
@@ -86,6 +195,16 @@ impl DatasetSection {
             limit_classes: None,
             closed_set: false,
             allow_outside: false,
+            missing: Missing::Error,
+            min_images: None,
+            boxes: None,
+            box_margin: None,
+            images: None,
+            categories: None,
+            val: None,
+            legacy_df_crop: false,
+            shards: None,
+            wardrobe: None,
         }
     }
 
@@ -109,21 +228,64 @@ impl DatasetSection {
             }),
         };
         match self.dataset {
-            Layout::Furniture => unused("root", self.root.is_some(), "data sets in files")?,
+            Layout::Furniture | Layout::Wardrobe => {
+                unused("root", self.root.is_some(), "data sets in files")?
+            }
             Layout::Table => needs("table", self.table.is_some(), "catalogue.csv")?,
             Layout::Folder => needs("root", self.root.is_some(), "images")?,
-            Layout::Market1501 => needs("root", self.root.is_some(), "${TAILOR_DATA}/market1501")?,
-            Layout::DukeMtmcReid => needs("root", self.root.is_some(), "${TAILOR_DATA}/dukemtmc-reid")?,
+            Layout::Shards => {
+                needs("shards", self.shards.is_some(), "data/train-{000000..000012}.tar")?;
+                unused(
+                    "root",
+                    self.root.is_some(),
+                    "data sets in files: name the shards with shards",
+                )?;
+            }
+            _ => needs("root", self.root.is_some(), &format!("${{TAILOR_DATA}}/{name}"))?,
         }
         if self.dataset != Layout::Table {
             unused("table", self.table.is_some(), "dataset = \"table\"")?;
             unused("allow_outside", self.allow_outside, "dataset = \"table\"")?;
         }
-        if self.dataset != Layout::Folder {
-            let of = "dataset = \"folder\"; this one says its split itself";
-            unused("train_fraction", self.train_fraction.is_some(), of)?;
+        if self.dataset == Layout::Table && self.train_fraction.is_none() {
+            let of = "a table that is divided here: set train_fraction too";
             unused("queries_per_class", self.queries_per_class.is_some(), of)?;
             unused("split_seed", self.split_seed.is_some(), of)?;
+        } else if !matches!(self.dataset, Layout::Folder | Layout::Table) {
+            let of = "dataset = \"folder\" or \"table\"; this one says its split itself";
+            let drawn = self.dataset == Layout::Wardrobe;
+            unused("train_fraction", self.train_fraction.is_some() && !drawn, of)?;
+            unused("queries_per_class", self.queries_per_class.is_some(), of)?;
+            unused("split_seed", self.split_seed.is_some(), of)?;
+        }
+        if self.dataset != Layout::Street2Shop {
+            unused(
+                "categories",
+                self.categories.is_some(),
+                "dataset = \"street2shop\"",
+            )?;
+        }
+        if self.dataset != Layout::DeepFashionC2s {
+            let of = "dataset = \"deepfashion-c2s\"";
+            unused("val", self.val.is_some(), of)?;
+            unused("legacy_df_crop", self.legacy_df_crop, of)?;
+            if self.dataset != Layout::Street2Shop {
+                let of = "dataset = \"deepfashion-c2s\" or \"street2shop\"";
+                unused("images", self.images.is_some(), of)?;
+            }
+        }
+        if self
+            .box_margin
+            .is_some_and(|margin| !(0.0..=10.0).contains(&margin))
+        {
+            return Err(DataError::Setting {
+                key: "box_margin",
+                message: format!("{} is not a share of a box", self.box_margin.unwrap_or_default()),
+                remedy: "write 0.1 for a tenth of its width and height on each side".into(),
+            });
+        }
+        if self.dataset != Layout::Wardrobe {
+            unused("wardrobe", self.wardrobe.is_some(), "dataset = \"wardrobe\"")?;
         }
         if self.limit_classes == Some(0) {
             return Err(DataError::Setting {
@@ -137,13 +299,7 @@ impl DatasetSection {
 
     /// The value of `dataset` as it is written.
     pub fn name(&self) -> &'static str {
-        match self.dataset {
-            Layout::Furniture => "furniture",
-            Layout::Folder => "folder",
-            Layout::Table => "table",
-            Layout::Market1501 => "market1501",
-            Layout::DukeMtmcReid => "dukemtmc-reid",
-        }
+        self.dataset.name()
     }
 }
 
@@ -158,26 +314,54 @@ pub fn open(section: &DatasetSection) -> Result<Table, DataError> {
     let root = path("root", &section.root)?;
     let table = path("table", &section.table)?;
     let needed = |path: Option<PathBuf>| path.unwrap_or_default();
+    let division = FolderOptions {
+        train_fraction: section.train_fraction,
+        queries_per_class: section.queries_per_class,
+        seed: section.split_seed.unwrap_or(0),
+    };
     let mut table = match section.dataset {
         Layout::Furniture => super::furniture()?,
-        Layout::Folder => {
-            let options = FolderOptions {
-                train_fraction: section.train_fraction,
-                queries_per_class: section.queries_per_class,
-                seed: section.split_seed.unwrap_or(0),
-            };
-            super::folder(&needed(root), &options)?
-        }
+        Layout::Folder => super::folder(&needed(root), &division)?,
         Layout::Table => {
             let options = ReadOptions {
                 root,
                 allow_outside: section.allow_outside,
             };
-            crate::data::native::read(&needed(table), &options)?
+            let table = crate::data::native::read(&needed(table), &options)?;
+            match section.train_fraction {
+                Some(_) => split::split(table, &division)?,
+                None => table,
+            }
         }
         Layout::Market1501 => super::market1501(&needed(root))?,
         Layout::DukeMtmcReid => super::dukemtmc_reid(&needed(root))?,
+        Layout::DeepFashionInShop => super::deepfashion_inshop(&needed(root))?,
+        Layout::DeepFashionC2s => {
+            let options = ConsumerToShopOptions {
+                images: section.images.clone(),
+                val: section.val.unwrap_or_default(),
+                legacy_crop: section.legacy_df_crop,
+            };
+            super::deepfashion_c2s(&needed(root), &options)?
+        }
+        Layout::Street2Shop => {
+            let options = Street2ShopOptions {
+                images: section.images.clone(),
+                categories: section.categories.clone(),
+            };
+            super::street2shop(&needed(root), &options)?
+        }
+        Layout::Sop => super::sop(&needed(root))?,
+        Layout::Shards => {
+            let shards = path("shards", &section.shards)?;
+            crate::data::shards::read(&needed(shards).to_string_lossy())?
+        }
+        Layout::Wardrobe => {
+            let options = section.wardrobe.clone().unwrap_or_default();
+            super::wardrobe(&options, section.train_fraction)?
+        }
     };
+    table = adjust::adjust(table, section);
     if let Some(count) = section.limit_classes {
         table = limit(&table, count);
     }

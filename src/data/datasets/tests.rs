@@ -1,5 +1,7 @@
 //! Every layout on a small folder of the same form.
 
+mod fashion;
+
 use bytes::Bytes;
 use tempfile::TempDir;
 

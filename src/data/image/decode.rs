@@ -84,6 +84,11 @@ pub fn decode_into(
             ),
         })
     })?;
+    crop_to(picture, name, crop)
+}
+
+/// Keeps the part of a picture within a box (corners x1, y1, x2, y2 in pixels, rounded half to even and clipped), or all of it.
+pub fn crop_to(picture: &mut Picture, name: &str, crop: Option<[f32; 4]>) -> Result<(), ImageError> {
     match crop {
         None => Ok(()),
         Some(bounds) => {
@@ -98,6 +103,17 @@ pub fn decode_into(
             Ok(())
         }
     }
+}
+
+/// Width and height of the image of a stream, from its head alone; none where that is no image's.
+pub fn dimensions(stream: impl std::io::BufRead + std::io::Seek) -> Option<[u32; 2]> {
+    let read = || {
+        let reader = ImageReader::new(stream).with_guessed_format().ok()?;
+        let (width, height) = reader.into_dimensions().ok()?;
+        Some([width, height])
+    };
+    // As with pixels, a panic of a decoder is a broken image.
+    catch_unwind(AssertUnwindSafe(read)).ok().flatten()
 }
 
 fn read(bytes: &[u8], name: &str, options: &DecodeOptions, picture: &mut Picture) -> Result<(), ImageError> {

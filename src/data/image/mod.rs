@@ -7,7 +7,7 @@ pub mod decode;
 pub mod ops;
 pub mod resize;
 
-pub use decode::{DecodeOptions, Limits, decode, decode_into};
+pub use decode::{DecodeOptions, Limits, crop_to, decode, decode_into, dimensions};
 pub use resize::{Filter, Resizer};
 
 /// An RGB picture: 8 bits per channel, rows from the top, `pixels[(y * width + x) * 3 + channel]`.

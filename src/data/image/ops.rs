@@ -169,8 +169,8 @@ pub fn orient(picture: &mut Picture, orientation: u8) {
 
 /// Shrinks the picture to fit `height` × `width` with its aspect kept (never enlarges it unless `enlarge`) and centres it on `fill`.
 ///
-/// The scale is `min(width / w, height / h)`; sides are rounded half to even and are at least 1; the margins are `margin / 2` at the
-/// left and top.
+/// Sizes are those of `PIL.Image.thumbnail` ([`letterbox_size`]); the margins are `margin / 2` at the left and top. `thumbnail` itself
+/// averages whole pixels before it shrinks by 4 and more, which this does not: it is the exact kernel at every scale.
 #[allow(clippy::too_many_arguments)]
 pub fn letterbox(
     resizer: &mut Resizer,
@@ -196,7 +196,8 @@ pub fn letterbox(
     Ok(())
 }
 
-/// Height and width of the picture inside its letterbox.
+/// Height and width of the picture inside its letterbox. One side fills its own; the other is rounded down or up, whichever is
+/// nearer in aspect, and is at least 1: the rule of `PIL.Image.thumbnail`. Nothing is enlarged unless `enlarge`.
 pub fn letterbox_size(
     height: usize,
     width: usize,
@@ -204,10 +205,25 @@ pub fn letterbox_size(
     into_width: usize,
     enlarge: bool,
 ) -> [usize; 2] {
-    let mut scale = (into_width as f64 / width as f64).min(into_height as f64 / height as f64);
-    if !enlarge {
-        scale = scale.min(1.0);
+    if !enlarge && height <= into_height && width <= into_width {
+        return [height, width];
     }
-    let side = |side: usize, limit: usize| ((side as f64 * scale).round_ties_even() as usize).clamp(1, limit);
-    [side(height, into_height), side(width, into_width)]
+    let aspect = width as f64 / height as f64;
+    // Of the whole numbers around a side, the one whose aspect is off by less; the lower one of equals.
+    let rounded = |side: f64, off: &dyn Fn(f64) -> f64| {
+        let (low, high) = (side.floor(), side.ceil());
+        let nearer = if off(high) < off(low) { high } else { low };
+        (nearer as usize).max(1)
+    };
+    let [new_height, new_width] = if into_width as f64 / into_height as f64 >= aspect {
+        let off = |side: f64| (aspect - side / into_height as f64).abs();
+        [into_height, rounded(into_height as f64 * aspect, &off)]
+    } else {
+        let off = |side: f64| match side == 0.0 {
+            true => 0.0,
+            false => (aspect - into_width as f64 / side).abs(),
+        };
+        [rounded(into_width as f64 / aspect, &off), into_width]
+    };
+    [new_height.min(into_height), new_width.min(into_width)]
 }

@@ -517,6 +517,66 @@ fn letterbox_pads_and_centre_crop_keep_the_middle() {
     assert_eq!([out.pixel(0, 0), out.pixel(0, 1)], [[0; 3], picture.pixel(2, 0)]);
 }
 
+#[derive(Deserialize)]
+struct LetterboxFixture {
+    cases: Vec<LetterboxCase>,
+    sizes: Vec<[usize; 6]>,
+}
+
+#[derive(Deserialize)]
+struct LetterboxCase {
+    seed: u32,
+    height: usize,
+    width: usize,
+    #[serde(rename = "box")]
+    bounds: Option<[usize; 4]>,
+    filter: Filter,
+    to_height: usize,
+    to_width: usize,
+    rgb: String,
+}
+
+#[test]
+fn boxes_in_letterboxes_equal_pillow_within_one_level() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/letterbox.json");
+    let fixture: LetterboxFixture = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut resizer = Resizer::default();
+    let (mut inner, mut out) = (Picture::default(), Picture::default());
+    for case in fixture.cases {
+        let mut picture = noise(case.seed, case.height, case.width);
+        if let Some([x1, y1, x2, y2]) = case.bounds {
+            ops::crop_in_place(&mut picture, x1, y1, x2 - x1, y2 - y1);
+        }
+        let (height, width, white) = (case.to_height, case.to_width, [255; 3]);
+        ops::letterbox(
+            &mut resizer,
+            &picture,
+            height,
+            width,
+            white,
+            case.filter,
+            false,
+            &mut inner,
+            &mut out,
+        )
+        .unwrap();
+        let (largest, _) = compare(&out.pixels, &base64(&case.rgb));
+        assert!(
+            largest <= 1,
+            "seed {} {:?}: off by {largest}",
+            case.seed,
+            case.filter
+        );
+    }
+    for [height, width, to_height, to_width, new_height, new_width] in fixture.sizes {
+        assert_eq!(
+            ops::letterbox_size(height, width, to_height, to_width, false),
+            [new_height, new_width],
+            "{width}×{height} in {to_width}×{to_height}"
+        );
+    }
+}
+
 #[test]
 fn a_flip_undoes_itself() {
     let picture = noise(1, 3, 4);

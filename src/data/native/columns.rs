@@ -18,20 +18,20 @@ pub const COLUMNS: [&str; COUNT] = [
     "y2",
 ];
 /// How many there are.
-pub(super) const COUNT: usize = 14;
+pub(crate) const COUNT: usize = 14;
 
-pub(super) const ID: usize = 0;
-pub(super) const IMAGE: usize = 1;
-pub(super) const TEXT: usize = 2;
-pub(super) const LABEL: usize = 3;
-pub(super) const CATEGORY: usize = 4;
-pub(super) const SPLIT: usize = 5;
-pub(super) const IS_QUERY: usize = 6;
-pub(super) const IS_GALLERY: usize = 7;
-pub(super) const CAMERA: usize = 8;
-pub(super) const DOMAIN: usize = 9;
+pub(crate) const ID: usize = 0;
+pub(crate) const IMAGE: usize = 1;
+pub(crate) const TEXT: usize = 2;
+pub(crate) const LABEL: usize = 3;
+pub(crate) const CATEGORY: usize = 4;
+pub(crate) const SPLIT: usize = 5;
+pub(crate) const IS_QUERY: usize = 6;
+pub(crate) const IS_GALLERY: usize = 7;
+pub(crate) const CAMERA: usize = 8;
+pub(crate) const DOMAIN: usize = 9;
 /// x1; y1, x2 and y2 follow.
-pub(super) const BOX: usize = 10;
+pub(crate) const BOX: usize = 10;
 
 /// Names that other tools give to the required columns: suggested, never guessed.
 const ALIASES: [(usize, &[&str]); 2] = [

@@ -16,10 +16,10 @@
 
 pub mod columns;
 mod csv;
-mod jsonl;
+pub(crate) mod jsonl;
 mod parquet;
 mod paths;
-mod rows;
+pub(crate) mod rows;
 
 use std::path::{Path, PathBuf};
 
@@ -91,7 +91,8 @@ pub(crate) fn read_csv_with(
     finish(name.into(), path, None, csv::read(path, bytes)?, &resolve)
 }
 
-fn finish(
+/// A table of rows that were read from a file, or all that is wrong with them.
+pub(crate) fn finish(
     name: String,
     path: &Path,
     root: Option<&Path>,
@@ -139,6 +140,11 @@ fn finish(
     Ok(table)
 }
 
+/// Whether a file's name says that it is a table.
+pub fn is_table(path: &Path) -> bool {
+    format_of(path).is_ok()
+}
+
 /// Writes a table; the extension says its format. Image paths are written relative to the file's folder where they lie
 /// beneath it, and absolute elsewhere. What is written is read back as the same rows.
 pub fn write(table: &Table, path: &Path) -> Result<(), DataError> {
@@ -167,10 +173,15 @@ fn image_cell(item: &Item, path: &Path) -> Result<String, DataError> {
 
 /// The cells of a row as text, in the order of [`columns::COLUMNS`]; `None` is empty.
 fn cells(item: &Item, path: &Path) -> Result<[Option<String>; columns::COUNT], DataError> {
+    Ok(cells_with(item, Some(image_cell(item, path)?)))
+}
+
+/// The same, with this image.
+fn cells_with(item: &Item, image: Option<String>) -> [Option<String>; columns::COUNT] {
     let side = |i: usize| item.bbox.map(|sides| sides[i].to_string());
-    Ok([
+    [
         Some(item.id.clone()),
-        Some(image_cell(item, path)?),
+        image,
         item.text.clone(),
         Some(item.label.clone()),
         item.category.clone(),
@@ -183,7 +194,7 @@ fn cells(item: &Item, path: &Path) -> Result<[Option<String>; columns::COUNT], D
         side(1),
         side(2),
         side(3),
-    ])
+    ]
 }
 
 /// The bytes of a text file as UTF-8 without its byte order mark, or every line that is not UTF-8.

@@ -8,12 +8,14 @@ use crate::data::error::{Problem, Problems, shorten};
 use crate::data::table::{ImageRef, Item, Split};
 
 /// Where a row stands in its file.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Place {
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
     /// A line of a text file, from 1.
     Line(u64),
     /// A row of a Parquet file, from 1.
     Row(u64),
+    /// A sample of an archive, by its name.
+    Sample(String),
 }
 
 impl fmt::Display for Place {
@@ -21,12 +23,13 @@ impl fmt::Display for Place {
         match self {
             Place::Line(line) => write!(f, "line {line}"),
             Place::Row(row) => write!(f, "row {row}"),
+            Place::Sample(name) => f.write_str(name),
         }
     }
 }
 
 /// A row before its cells mean anything. Empty cells are `None`.
-pub(super) struct Raw {
+pub(crate) struct Raw {
     pub place: Place,
     pub cells: [Option<String>; COUNT],
     /// As many as there are extra columns so far; a format that learns of columns later leaves rows short.
@@ -35,7 +38,7 @@ pub(super) struct Raw {
 
 /// All rows of a file.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(crate) struct Rows {
     pub present: [bool; COUNT],
     pub extra_names: Vec<String>,
     pub rows: Vec<Raw>,
@@ -44,7 +47,7 @@ pub(super) struct Rows {
 }
 
 /// What an image cell refers to, or (what is wrong, what to do).
-pub(super) type Resolve<'a> = dyn Fn(&str) -> Result<ImageRef, (String, String)> + 'a;
+pub(crate) type Resolve<'a> = dyn Fn(&str) -> Result<ImageRef, (String, String)> + 'a;
 
 /// Items and extra columns; what is wrong goes to `rows.problems`.
 pub(super) fn build(
@@ -79,7 +82,7 @@ pub(super) fn build(
             );
             continue;
         }
-        first_with.insert(item.id.clone(), raw.place);
+        first_with.insert(item.id.clone(), raw.place.clone());
         items.push(item);
         for (column, values) in extra.iter_mut().enumerate() {
             values.push(raw.extra.get(column).cloned().flatten());

@@ -4,6 +4,7 @@
 //! Every batch of a run has the same number of [`Slot`]s (static shapes); slots without an image are blank (`real == false`).
 
 mod pk;
+mod sharded;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,15 @@ pub enum SamplerSection {
         /// Rows per batch.
         batch: usize,
     },
+    /// Archive by archive (`dataset = "shards"`) in random order, the rows of several mixed in a buffer: nearly sequential reading, for
+    /// disks and mounts on which random access is slow. The last rows that fill no batch are left out of this epoch.
+    Sharded {
+        /// Rows per batch.
+        batch: usize,
+        /// Rows that wait to be drawn: the more, the better they are mixed.
+        #[serde(default = "buffer")]
+        buffer: usize,
+    },
     /// All rows in order; the last batch is filled up with blanks.
     Sequential {
         /// Rows per batch.
@@ -44,6 +54,10 @@ pub enum SamplerSection {
 
 fn yes() -> bool {
     true
+}
+
+fn buffer() -> usize {
+    4096
 }
 
 /// An identity with fewer images than a batch takes of it.
@@ -98,7 +112,10 @@ pub enum SamplerError {
     #[error(
         "the sampler takes {wanted} classes per batch, but only {usable} of {all} classes can be drawn from{why}"
     )]
-    #[diagnostic(help("set `classes` to {usable} or less, or train on more classes"))]
+    #[diagnostic(help(
+        "set data.sampler.classes to {usable} or less, but 2 at least (`--set data.sampler.classes={usable}`), or train on more classes: a \
+         folder without splits trains on data.train_fraction of them and tests on the others"
+    ))]
     TooFewClasses {
         /// `classes` of the recipe.
         wanted: usize,
@@ -111,7 +128,7 @@ pub enum SamplerError {
     },
     /// Too few rows.
     #[error("the sampler takes {batch} rows per batch, but there are only {rows}")]
-    #[diagnostic(help("set `batch` to {rows} or less, or use more data"))]
+    #[diagnostic(help("set data.sampler.batch to {rows} or less, or use more data"))]
     TooFewRows {
         /// `batch` of the recipe.
         batch: usize,
@@ -127,12 +144,23 @@ impl SamplerSection {
             Self::Pk {
                 classes, per_class, ..
             } => classes * per_class,
-            Self::Random { batch } | Self::Sequential { batch } => batch,
+            Self::Random { batch } | Self::Sequential { batch } | Self::Sharded { batch, .. } => batch,
         }
     }
 
     /// The batches of `epoch`. `labels` holds the class of each row.
     pub fn plan(&self, seed: u64, epoch: u64, labels: &[i32]) -> Result<EpochPlan, SamplerError> {
+        self.plan_of(seed, epoch, labels, &[])
+    }
+
+    /// The same, with the archive that each row lies in; without any, all lie in one.
+    pub fn plan_of(
+        &self,
+        seed: u64,
+        epoch: u64,
+        labels: &[i32],
+        archives: &[u32],
+    ) -> Result<EpochPlan, SamplerError> {
         let positive = |field, value| {
             if value == 0 {
                 Err(SamplerError::Zero { field })
@@ -170,6 +198,24 @@ impl SamplerSection {
                 }
                 let mut rows: Vec<usize> = (0..labels.len()).collect();
                 stream.shuffle(&mut rows);
+                let real = |&row| Slot { row, real: true };
+                Ok(EpochPlan {
+                    batches: rows
+                        .chunks_exact(batch)
+                        .map(|chunk| chunk.iter().map(real).collect())
+                        .collect(),
+                })
+            }
+            Self::Sharded { batch, buffer } => {
+                positive("batch", batch)?;
+                positive("buffer", buffer)?;
+                if labels.len() < batch {
+                    return Err(SamplerError::TooFewRows {
+                        batch,
+                        rows: labels.len(),
+                    });
+                }
+                let rows = sharded::order(labels.len(), archives, buffer, &mut stream);
                 let real = |&row| Slot { row, real: true };
                 Ok(EpochPlan {
                     batches: rows

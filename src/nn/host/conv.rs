@@ -13,12 +13,12 @@ use std::cell::Cell;
 use std::ops::Range;
 
 /// `[batch, input, height, width]` with a kernel `[output, input, kernel height, kernel width]` → `[batch, output, height', width']`,
-/// padded by zeros; `None` where this is not for the host (see [the room](super)) or no window fits.
+/// padded by zeros (`padding`: those above and left, then those below and right); `None` where this is not for the host (see [the room](super)) or no window fits.
 pub fn conv2d(
     x: &Tensor<4>,
     weight: &Tensor<4>,
     stride: [usize; 2],
-    padding: [usize; 2],
+    padding: [[usize; 2]; 2],
 ) -> Option<Tensor<4>> {
     let [output, input, height, width] = weight.dims();
     let window = Window::new(x.dims(), [height, width], stride, padding)?;
@@ -277,10 +277,10 @@ fn input_gradient(window: &Window, output: usize, weight: &[f32], grad: &[f32]) 
     let depth = window.channels * area;
     let [height, width] = window.map;
     let [i, j] = window.kernel;
-    let inner = window.padding[0] < i && window.padding[1] < j;
-    if window.stride == [1, 1] && inner {
+    let inner = |padding: [usize; 2]| padding[0] < i && padding[1] < j;
+    if window.stride == [1, 1] && inner(window.padding) && inner(window.after) {
         // A convolution with the kernel turned by half a turn, its inputs and outputs exchanged.
-        let padding = [i - 1 - window.padding[0], j - 1 - window.padding[1]];
+        let padding = [window.padding, window.after].map(|[above, left]| [i - 1 - above, j - 1 - left]);
         let back = Window::new(
             [window.batch, output, height, width],
             window.kernel,

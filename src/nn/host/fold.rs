@@ -15,24 +15,26 @@ pub(super) struct Window {
     pub kernel: [usize; 2],
     /// Steps down and right.
     pub stride: [usize; 2],
-    /// Zeros above and below, left and right.
+    /// Zeros above, and left.
     pub padding: [usize; 2],
+    /// Zeros below, and right.
+    pub after: [usize; 2],
     /// Height and width of the map of windows.
     pub map: [usize; 2],
 }
 
 impl Window {
-    /// `None` where no window fits.
+    /// `padding` is that above and left, then that below and right. `None` where no window fits.
     pub fn new(
         [batch, channels, height, width]: [usize; 4],
         kernel: [usize; 2],
         stride: [usize; 2],
-        padding: [usize; 2],
+        [padding, after]: [[usize; 2]; 2],
     ) -> Option<Self> {
         let image = [height, width];
         let mut map = [0; 2];
         for axis in 0..2 {
-            let room = (image[axis] + 2 * padding[axis]).checked_sub(kernel[axis])?;
+            let room = (image[axis] + padding[axis] + after[axis]).checked_sub(kernel[axis])?;
             map[axis] = room.checked_div(stride[axis])? + 1;
         }
         (batch > 0 && channels > 0 && kernel[0] > 0 && kernel[1] > 0).then_some(Self {
@@ -42,6 +44,7 @@ impl Window {
             kernel,
             stride,
             padding,
+            after,
             map,
         })
     }
@@ -63,7 +66,7 @@ impl Window {
 
     /// Whether the columns are the image itself.
     pub fn is_pointwise(&self) -> bool {
-        self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0]
+        self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0] && self.after == [0, 0]
     }
 
     /// The columns of the whole batch in tiles of about `columns`: several whole images, or some rows of one.

@@ -9,8 +9,10 @@
 //! Results do not depend on the number of threads or on their timing: sums are split by shape alone, and every partial sum
 //! is added in a fixed order.
 
+mod act;
 pub mod attend;
 pub mod conv;
+pub mod depthwise;
 mod fold;
 pub mod norm;
 pub mod pool;

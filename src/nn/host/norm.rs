@@ -1,11 +1,14 @@
 //! Batch normalisation, with the addition and the ReLU that follow it in a residual block, in three passes over the memory.
 
-use super::{Gradients, Place, dense, enter, place, plain, tensor, tracked, values, written};
-use burn::backend::Flex;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::ops::{Backward, Ops};
+mod fixed;
+mod gradient;
+
+use super::{Place, act, dense, enter, place, plain, tracked, values, written};
+use crate::nn::Activation;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, TensorData};
+use fixed::{Fixed, FixedNorm, FixedNormAdd};
+use gradient::{BatchNorm, BatchNormAdd, State};
 use rayon::prelude::*;
 use std::mem::MaybeUninit;
 
@@ -24,12 +27,12 @@ pub struct Normalised<const D: usize> {
 pub struct Then<const D: usize> {
     /// Something of the input's shape is added.
     pub add: Option<Tensor<D>>,
-    /// And negative values become 0.
-    pub relu: bool,
+    /// And what is done to each value then.
+    pub act: Activation,
 }
 
 /// `[batch, channels, …]` by its own mean and biased variance per channel, then `· weight + bias`, then what follows.
-/// `None` where this is not for the host (see [the room](super)) or the batch is empty.
+/// `None` where this is not for the host (see [the room](super)), the batch is empty, or a SiLU follows an addition.
 pub fn batch_norm<const D: usize>(
     x: &Tensor<D>,
     weight: &Tensor<1>,
@@ -44,7 +47,7 @@ pub fn batch_norm<const D: usize>(
     let add = match &then.add {
         None => None,
         Some(add) => {
-            if add.dims() != x.dims() {
+            if add.dims() != x.dims() || then.act == Activation::Silu {
                 return None;
             }
             match place(add)? {
@@ -77,14 +80,16 @@ pub fn batch_norm<const D: usize>(
         values(&x),
         &affine,
         add.as_ref().map(|(add, _)| values(add)),
-        then.relu,
+        then.act,
     );
     let y = FlexTensor::from_data(TensorData::new(y, dims));
     let state = State {
         shape,
         x,
-        y: then.relu.then(|| y.clone()),
+        y: matches!(then.act, Activation::Relu | Activation::Relu6).then(|| y.clone()),
+        act: then.act,
         weight,
+        bias,
         mean: mean.clone(),
         inverse,
     };
@@ -99,7 +104,7 @@ pub fn batch_norm<const D: usize>(
     })
 }
 
-/// The same by given statistics, outside of any graph.
+/// The same by given statistics. In a graph, `None` where weight or bias are trained.
 pub fn fixed_norm<const D: usize>(
     x: &Tensor<D>,
     [mean, variance, weight, bias]: [&Tensor<1>; 4],
@@ -107,36 +112,61 @@ pub fn fixed_norm<const D: usize>(
     then: &Then<D>,
 ) -> Option<Tensor<D>> {
     let shape = Shape::of(x)?;
-    let flat = |x: &Tensor<1>| match place(x)? {
-        Place::Plain(x) if x.layout().num_elements() == shape.channels => Some(dense(x)),
-        _ => None,
+    if weight.is_require_grad() || bias.is_require_grad() {
+        return None;
+    }
+    let flat = |x: &Tensor<1>| {
+        let x = dense(match place(x)? {
+            Place::Plain(x) => x,
+            Place::Tracked(x) => x.into_parts().0,
+        });
+        (x.layout().num_elements() == shape.channels).then_some(x)
     };
     let (mean, variance, weight, bias) = (flat(mean)?, flat(variance)?, flat(weight)?, flat(bias)?);
-    let Place::Plain(input) = place(x)? else {
-        return None;
-    };
-    let add = match &then.add {
-        None => None,
-        Some(add) if add.dims() != x.dims() => return None,
-        Some(add) => match place(add)? {
-            Place::Plain(add) => Some(dense(add)),
-            Place::Tracked(_) => return None,
-        },
-    };
     let inverse: Vec<f32> = values(&variance)
         .iter()
         .map(|v| (1.0 / (f64::from(*v) + eps).sqrt()) as f32)
         .collect();
     let affine = Affine::new(values(&mean), &inverse, values(&weight), values(&bias));
-    let input = dense(input);
-    let y = apply(
-        shape,
-        values(&input),
-        &affine,
-        add.as_ref().map(values),
-        then.relu,
-    );
-    Some(plain(FlexTensor::from_data(TensorData::new(y, x.dims()))))
+    let dims = x.dims();
+    if then.add.as_ref().is_some_and(|add| add.dims() != dims) {
+        return None;
+    }
+    let add = match &then.add {
+        None => None,
+        Some(add) => Some(place(add)?),
+    };
+    let shaped = |y: Vec<f32>| FlexTensor::from_data(TensorData::new(y, dims));
+    match (place(x)?, add) {
+        (Place::Plain(x), None) => {
+            let y = apply(shape, values(&dense(x)), &affine, None, then.act);
+            Some(plain(shaped(y)))
+        }
+        (Place::Plain(x), Some(Place::Plain(add))) => {
+            let (x, add) = (dense(x), dense(add));
+            let y = apply(shape, values(&x), &affine, Some(values(&add)), then.act);
+            Some(plain(shaped(y)))
+        }
+        (Place::Tracked(x), add) => {
+            let (x, node) = x.into_parts();
+            let (x, add) = match add {
+                None => (dense(x), None),
+                Some(Place::Tracked(add)) if then.act != Activation::Silu => {
+                    let (add, node) = add.into_parts();
+                    (dense(x), Some((dense(add), node)))
+                }
+                Some(_) => return None,
+            };
+            let added = add.as_ref().map(|(add, _)| values(add));
+            let y = shaped(apply(shape, values(&x), &affine, added, then.act));
+            let fixed = Fixed::new(shape, &affine, then.act, &x, &y);
+            Some(tracked(match add {
+                None => enter(FixedNorm, [node], fixed, y),
+                Some((_, other)) => enter(FixedNormAdd, [node, other], fixed, y),
+            }))
+        }
+        _ => None,
+    }
 }
 
 /// `[batch, channels, positions]`.
@@ -234,17 +264,30 @@ fn planes_per_task(shape: Shape) -> usize {
     (16384 / shape.positions).max(1)
 }
 
-fn apply(shape: Shape, x: &[f32], affine: &Affine, add: Option<&[f32]>, relu: bool) -> Vec<f32> {
+fn apply(shape: Shape, x: &[f32], affine: &Affine, add: Option<&[f32]>, act: Activation) -> Vec<f32> {
+    match act {
+        Activation::Identity => apply_then(shape, x, affine, add, |v| v),
+        Activation::Relu => apply_then(shape, x, affine, add, act::rectified),
+        Activation::Relu6 => apply_then(shape, x, affine, add, act::rectified_6),
+        Activation::Silu => apply_then(shape, x, affine, add, act::silu),
+    }
+}
+
+fn apply_then(
+    shape: Shape,
+    x: &[f32],
+    affine: &Affine,
+    add: Option<&[f32]>,
+    then: impl Fn(f32) -> f32 + Sync,
+) -> Vec<f32> {
     fill(shape, |plane, y| {
         let channel = plane % shape.channels;
         let (mean, scale, bias) = (affine.mean[channel], affine.scale[channel], affine.bias[channel]);
         let range = plane * shape.positions..(plane + 1) * shape.positions;
         let x = &x[range.clone()];
-        match (add.map(|add| &add[range]), relu) {
-            (None, false) => each(y, [x], |[x]| (x - mean) * scale + bias),
-            (None, true) => each(y, [x], |[x]| rectified((x - mean) * scale + bias)),
-            (Some(add), false) => each(y, [x, add], |[x, add]| (x - mean) * scale + bias + add),
-            (Some(add), true) => each(y, [x, add], |[x, add]| rectified((x - mean) * scale + bias + add)),
+        match add.map(|add| &add[range]) {
+            None => each(y, [x], |[x]| then((x - mean) * scale + bias)),
+            Some(add) => each(y, [x, add], |[x, add]| then((x - mean) * scale + bias + add)),
         }
     })
 }
@@ -267,139 +310,6 @@ fn each<const N: usize>(to: &mut [MaybeUninit<f32>], from: [&[f32]; N], f: impl 
     let from = from.map(|plane| &plane[..to.len()]);
     for (i, to) in to.iter_mut().enumerate() {
         to.write(f(from.map(|plane| plane[i])));
-    }
-}
-
-/// Negative values become 0, and what is no number stays so.
-#[inline(always)]
-fn rectified(v: f32) -> f32 {
-    if v < 0.0 { 0.0 } else { v }
-}
-
-#[derive(Clone, Debug)]
-struct State {
-    shape: Shape,
-    x: FlexTensor,
-    /// Kept if a ReLU followed.
-    y: Option<FlexTensor>,
-    weight: FlexTensor,
-    mean: Vec<f32>,
-    inverse: Vec<f32>,
-}
-
-#[derive(Debug)]
-struct BatchNorm;
-
-impl Backward<Flex, 3> for BatchNorm {
-    type State = State;
-
-    fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let grad = dense(grads.consume::<Flex>(&ops.node));
-        let found = ops.state.gradients(&grad, ops.parents[0].is_some());
-        for (node, found) in ops.parents.into_iter().zip([found.x, found.weight, found.bias]) {
-            if let (Some(node), Some(found)) = (node, found) {
-                grads.register::<Flex>(node.id, found);
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct BatchNormAdd;
-
-impl Backward<Flex, 4> for BatchNormAdd {
-    type State = State;
-
-    fn backward(self, ops: Ops<State, 4>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let mut grad = dense(grads.consume::<Flex>(&ops.node));
-        let mut state = ops.state;
-        if let Some(y) = state.y.take() {
-            grad = masked(&y, &grad);
-        }
-        let found = state.gradients(&grad, ops.parents[0].is_some());
-        for (node, found) in ops
-            .parents
-            .into_iter()
-            .zip([found.x, found.weight, found.bias, Some(grad)])
-        {
-            if let (Some(node), Some(found)) = (node, found) {
-                grads.register::<Flex>(node.id, found);
-            }
-        }
-    }
-}
-
-/// The gradient where the ReLU let something through.
-fn masked(y: &FlexTensor, grad: &FlexTensor) -> FlexTensor {
-    let dims = grad.layout().shape().to_vec();
-    let (y, grad) = (values(y), values(grad));
-    let found = written(grad.len(), |found| {
-        found
-            .par_chunks_mut(1 << 14)
-            .zip(y.par_chunks(1 << 14).zip(grad.par_chunks(1 << 14)))
-            .for_each(|(to, (y, grad))| each(to, [y, grad], |[y, grad]| if y > 0.0 { grad } else { 0.0 }));
-    });
-    FlexTensor::from_data(TensorData::new(found, dims))
-}
-
-struct Found {
-    x: Option<FlexTensor>,
-    weight: Option<FlexTensor>,
-    bias: Option<FlexTensor>,
-}
-
-impl State {
-    fn gradients(&self, grad: &FlexTensor, by_x: bool) -> Found {
-        let shape = self.shape;
-        let (x, grad, y) = (values(&self.x), values(grad), self.y.as_ref().map(values));
-        let (by_bias, by_scale): (Vec<f32>, Vec<f32>) = (0..shape.channels)
-            .into_par_iter()
-            .map(|channel| {
-                let (mean, inverse) = (self.mean[channel], self.inverse[channel]);
-                let mut totals = [0.0f64; 2];
-                for image in 0..shape.batch {
-                    let range = shape.plane(image, channel);
-                    let (x, grad) = (&x[range.clone()], &grad[range.clone()]);
-                    let found = match y {
-                        None => sums([x, grad], |[x, g]| [g, g * (x - mean)]),
-                        Some(y) => sums([x, grad, &y[range]], |[x, g, y]| {
-                            let g = if y > 0.0 { g } else { 0.0 };
-                            [g, g * (x - mean)]
-                        }),
-                    };
-                    totals[0] += found[0];
-                    totals[1] += found[1];
-                }
-                (totals[0] as f32, (totals[1] * f64::from(inverse)) as f32)
-            })
-            .unzip();
-        let by_input = by_x.then(|| {
-            let count = (shape.batch * shape.positions) as f32;
-            let weight = values(&self.weight);
-            let found = fill(shape, |plane, to| {
-                let channel = plane % shape.channels;
-                // w · i · (g − Σg/n − x̂ · Σ(g·x̂)/n), with x̂ = (x − mean) · i
-                let scale = weight[channel] * self.inverse[channel];
-                let slope = -scale * self.inverse[channel] * (by_scale[channel] / count);
-                let level = -scale * (by_bias[channel] / count);
-                let mean = self.mean[channel];
-                let range = plane * shape.positions..(plane + 1) * shape.positions;
-                let (x, grad) = (&x[range.clone()], &grad[range.clone()]);
-                match y {
-                    None => each(to, [x, grad], |[x, g]| g * scale + ((x - mean) * slope + level)),
-                    Some(y) => each(to, [x, grad, &y[range]], |[x, g, y]| {
-                        let g = if y > 0.0 { g } else { 0.0 };
-                        g * scale + ((x - mean) * slope + level)
-                    }),
-                }
-            });
-            FlexTensor::from_data(TensorData::new(found, self.x.layout().shape().to_vec()))
-        });
-        Found {
-            x: by_input,
-            weight: Some(tensor(by_scale, [shape.channels])),
-            bias: Some(tensor(by_bias, [shape.channels])),
-        }
     }
 }
 

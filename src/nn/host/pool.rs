@@ -17,7 +17,7 @@ pub fn max_pool2d(
     stride: [usize; 2],
     padding: [usize; 2],
 ) -> Option<Tensor<4>> {
-    let window = Window::new(x.dims(), kernel, stride, padding)?;
+    let window = Window::new(x.dims(), kernel, stride, [padding; 2])?;
     if padding[0] >= kernel[0] || padding[1] >= kernel[1] || window.pixels() > u32::MAX as usize {
         return None;
     }

@@ -81,6 +81,10 @@ impl Paper for Ctl {
         CtlModel::new(self, facts, seed, device)
     }
 
+    fn facts(&self, weights: &Tensors) -> Option<Facts> {
+        super::images::facts(weights, "head.classifier.weight")
+    }
+
     fn forget_published_weights(&mut self) {
         self.model.weights = None;
     }

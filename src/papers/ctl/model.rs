@@ -1,13 +1,13 @@
 //! The model and its loss.
 
 use super::{Ctl, LossSection};
-use crate::backbones::resnet::ResNet;
+use crate::backbones::Trunk;
 use crate::backbones::weights::LoadReport;
 use crate::data::ImageBatch;
 use crate::device::Device;
 use crate::losses::Center;
 use crate::nn::{IdentityHead, IdentityHeadConfig, initialise};
-use crate::papers::{Clock, Embed, Facts, Images, Losses, Objective};
+use crate::papers::{Clock, Embed, Encoder, Facts, Images, Losses, Objective};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -15,8 +15,8 @@ use burn::tensor::Tensor;
 /// Trunk and head, trained with the sum of up to four losses.
 #[derive(Module, Debug)]
 pub struct CtlModel {
-    /// The residual network.
-    pub trunk: ResNet,
+    /// The image network.
+    pub trunk: Trunk,
     /// BNNeck, classifier, centres.
     pub head: IdentityHead,
     #[module(skip)]
@@ -45,7 +45,9 @@ impl CtlModel {
             loss: paper.loss.clone(),
             per_class: facts.per_class.unwrap_or(1),
         };
-        let mut model = initialise(model, seed, IdentityHead::draw);
+        let mut model = initialise(model, seed, |info| {
+            IdentityHead::draw(info).or_else(|| Trunk::draw(info))
+        });
         let (trunk, report) = paper.model.load(model.trunk)?;
         model.trunk = trunk;
         Ok((model, report))
@@ -97,6 +99,13 @@ impl Objective for CtlModel {
 impl Embed for CtlModel {
     fn embed(&self, pixels: Tensor<4>) -> Tensor<2> {
         self.head.embed(self.trunk.forward(pixels))
+    }
+
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder {
+            trunk: &self.trunk,
+            neck: ("head.bottleneck", &self.head.bottleneck),
+        }
     }
 
     fn dim(&self) -> usize {

@@ -75,6 +75,10 @@ impl Paper for FashionReid {
         FashionReidModel::new(self, facts, seed, device)
     }
 
+    fn facts(&self, weights: &Tensors) -> Option<Facts> {
+        super::images::facts(weights, "head.classifier.weight")
+    }
+
     fn forget_published_weights(&mut self) {
         self.model.weights = None;
     }

@@ -1,13 +1,13 @@
 //! The model and its loss.
 
 use super::{FashionReid, LossSection};
-use crate::backbones::resnet::ResNet;
+use crate::backbones::Trunk;
 use crate::backbones::weights::LoadReport;
 use crate::data::ImageBatch;
 use crate::device::Device;
 use crate::losses::Center;
 use crate::nn::{IdentityHead, IdentityHeadConfig, initialise};
-use crate::papers::{Clock, Embed, Facts, Images, Losses, Objective};
+use crate::papers::{Clock, Embed, Encoder, Facts, Images, Losses, Objective};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -15,8 +15,8 @@ use burn::tensor::Tensor;
 /// Trunk and head, trained with identity, metric and centre losses.
 #[derive(Module, Debug)]
 pub struct FashionReidModel {
-    /// The residual network.
-    pub trunk: ResNet,
+    /// The image network.
+    pub trunk: Trunk,
     /// BNNeck, classifier, centres.
     pub head: IdentityHead,
     #[module(skip)]
@@ -42,7 +42,9 @@ impl FashionReidModel {
             head: head.init(device),
             loss: paper.loss.clone(),
         };
-        let mut model = initialise(model, seed, IdentityHead::draw);
+        let mut model = initialise(model, seed, |info| {
+            IdentityHead::draw(info).or_else(|| Trunk::draw(info))
+        });
         let (trunk, report) = paper.model.load(model.trunk)?;
         model.trunk = trunk;
         Ok((model, report))
@@ -95,6 +97,13 @@ impl Objective for FashionReidModel {
 impl Embed for FashionReidModel {
     fn embed(&self, pixels: Tensor<4>) -> Tensor<2> {
         self.head.embed(self.trunk.forward(pixels))
+    }
+
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder {
+            trunk: &self.trunk,
+            neck: ("head.bottleneck", &self.head.bottleneck),
+        }
     }
 
     fn dim(&self) -> usize {

@@ -190,7 +190,9 @@ impl TextAttention {
             .dropout
             .forward(tanh(self.embedding_local[0].forward(words.clone())));
         let query = average(words.clone(), mask.clone());
-        let whole = self.dropout.forward(tanh(self.embedding_global[0].forward(query)));
+        let whole = self
+            .dropout
+            .forward(tanh(self.embedding_global[0].forward(query)));
         let gated = local * whole.reshape([captions, 1, dim]).expand([captions, count, dim]);
         pool(words, gated, &self.embedding_common[0], Some(mask))
     }

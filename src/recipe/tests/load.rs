@@ -364,8 +364,9 @@ fn files_are_found_by_path_and_built_in_recipes_by_name() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let load = |name: &str| load_from(&shelf(), &path(name), &[]);
     let margin = |recipe: &Recipe| recipe.resolved().lines().nth(1).unwrap().to_owned();
-    // A path that is not there falls back on the built-in recipe of that name, and says so.
-    let recipe = load("ctl.toml").unwrap();
+    // A checkout's path that is not there falls back on the built-in recipe of that name, and says so; any other is an error.
+    assert!(load("ctl.toml").unwrap_err().to_string().contains("ctl.toml"));
+    let recipe = load("recipes/ctl.toml").unwrap();
     assert_eq!(
         (recipe.name.as_str(), recipe.origin),
         ("ctl", Origin::BuiltIn("ctl".into()))

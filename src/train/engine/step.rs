@@ -17,6 +17,7 @@ where
     pub(super) fn step(&mut self, loader: &mut HostBatches<O::Host>, batches: u64) -> Result<(), TrainError> {
         let training = self.device.clone().autodiff();
         let accumulate = self.settings.optimizer.accumulate;
+        let loss_scale = self.settings.optimizer.loss_scale;
         self.freeze();
         let mut model = self.take();
         let mut micro_batches = Vec::with_capacity(accumulate as usize);
@@ -43,6 +44,10 @@ where
                     if last {
                         record.losses(phase.name, &total, terms);
                     }
+                    let total = match loss_scale == 1.0 {
+                        true => total,
+                        false => total * loss_scale,
+                    };
                     let grads = GradientsParams::from_grads(total.backward(), &model);
                     sum = Some(match sum {
                         Some(sum) => grads::add(&model, sum, grads),
@@ -50,8 +55,9 @@ where
                     });
                 }
                 let Some(mut grads) = sum else { continue };
-                if accumulate > 1 {
-                    let mean = Tensor::<1>::full([1], 1.0 / accumulate as f64, &self.device);
+                let divisor = accumulate as f64 * loss_scale;
+                if divisor != 1.0 {
+                    let mean = Tensor::<1>::full([1], 1.0 / divisor, &self.device);
                     grads = grads::scale(&model, grads, mean);
                 }
                 let epoch = self.state.epoch;

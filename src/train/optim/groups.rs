@@ -1,6 +1,7 @@
 //! Which parameter belongs to which group, and how each group is updated.
 
 use super::{GroupSection, Kind, OptimizerSection, Rule};
+use crate::backbones::trunk::Depths;
 use regex::Regex;
 
 /// Parameters that share an update rule and a learning rate.
@@ -23,6 +24,8 @@ pub struct Group {
 pub struct Groups {
     phase: Regex,
     groups: Vec<Group>,
+    layer_decay: Option<f64>,
+    depths: Depths,
 }
 
 impl Groups {
@@ -53,7 +56,31 @@ impl Groups {
         Ok(Self {
             phase: compile(phase)?,
             groups,
+            layer_decay: section.layer_decay,
+            depths: Depths::default(),
         })
+    }
+
+    /// Learns from the names of the model's parameters, in its order, how deep each lies: layer-wise decay needs it. The text says
+    /// that there is no trunk to count in.
+    pub fn with_layers<'a>(mut self, paths: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        if self.layer_decay.is_some() {
+            self.depths = Depths::of(paths);
+            if self.depths.is_empty() {
+                return Err(
+                    "optimizer.layer_decay counts the blocks of a trunk, and this model has none".into(),
+                );
+            }
+        }
+        Ok(self)
+    }
+
+    /// What layer-wise decay multiplies a parameter's learning rate by.
+    pub fn factor(&self, path: &str) -> f64 {
+        match self.layer_decay {
+            Some(decay) => decay.powi(self.depths.from_top(path) as i32),
+            None => 1.0,
+        }
     }
 
     /// The groups, the base one first.
@@ -127,5 +154,36 @@ mod tests {
         assert!(!groups.trains("trunk.bn1.weight", 9));
         assert!(groups.trains("classifier.weight", 0));
         assert!(Groups::new(&section, "(").unwrap_err().contains("`(`"));
+    }
+
+    #[test]
+    fn rates_decay_towards_the_input() {
+        let section: OptimizerSection =
+            toml::from_str("kind = 'sgd'\nlr = 1.0\nlayer_decay = 0.5\ngroups = []").unwrap();
+        let names = [
+            "trunk.conv1.weight",
+            "trunk.bn1.weight",
+            "trunk.layer1.0.conv1.weight",
+            "trunk.layer1.1.conv1.weight",
+            "head.weight",
+        ];
+        let groups = || Groups::new(&section, "").unwrap();
+        let layers = groups().with_layers(names).unwrap();
+        assert_eq!(
+            names.map(|name| layers.factor(name)),
+            [0.125, 0.125, 0.25, 0.5, 1.0]
+        );
+        assert!(
+            groups()
+                .with_layers(["head.weight"])
+                .unwrap_err()
+                .contains("layer_decay")
+        );
+        let plain: OptimizerSection = toml::from_str("kind = 'sgd'\nlr = 1.0").unwrap();
+        let plain = Groups::new(&plain, "")
+            .unwrap()
+            .with_layers(["head.weight"])
+            .unwrap();
+        assert_eq!(plain.factor("head.weight"), 1.0);
     }
 }

@@ -53,6 +53,15 @@ pub struct OptimizerSection {
     #[serde(default = "default_accumulate")]
     #[schemars(range(min = 1))]
     pub accumulate: u64,
+    /// Multiply the loss by this before the backward pass and divide the gradients by it: small gradients survive in f16.
+    #[serde(default = "default_loss_scale")]
+    #[schemars(range(min = 1.0))]
+    pub loss_scale: f64,
+    /// Layer-wise decay of the learning rate: that of a parameter below n blocks of the trunk is multiplied by this to the power of
+    /// n + 1 (heads keep theirs, the last block's is multiplied once, the stem's most often); on top of what its group says.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub layer_decay: Option<f64>,
     /// Parameters, by a regular expression on their names, that are trained differently; the last match counts.
     #[serde(default)]
     pub groups: Vec<GroupSection>,
@@ -66,6 +75,9 @@ fn default_eps() -> f64 {
 }
 fn default_accumulate() -> u64 {
     1
+}
+fn default_loss_scale() -> f64 {
+    1.0
 }
 
 /// An update rule.
@@ -214,7 +226,7 @@ impl ModuleMapper for Update<'_> {
             return param;
         };
         let path = self.path.join(".");
-        let index = self.groups.of(&path);
+        let (index, factor) = (self.groups.of(&path), self.groups.factor(&path));
         let (id, tensor, mapper) = param.consume();
         let require_grad = tensor.is_require_grad();
         let checkpointing = tensor.gradient_checkpointing_strategy();
@@ -222,7 +234,7 @@ impl ModuleMapper for Update<'_> {
         let count = shape.num_elements();
         let slot = self.slots.entry(path).or_default();
         let updated = self.groups.rule(index).step(
-            self.lrs[index],
+            self.lrs[index] * factor,
             tensor.inner().reshape([count]),
             grad.reshape([count]),
             slot,
@@ -254,6 +266,8 @@ mod tests {
             nesterov: false,
             clip_norm: None,
             accumulate: 1,
+            loss_scale: 1.0,
+            layer_decay: None,
             groups: vec![GroupSection {
                 params: "bias$".into(),
                 kind: Some(Kind::Sgd),

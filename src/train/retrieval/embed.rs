@@ -22,6 +22,7 @@ pub fn embed<M: Embed>(
     table: &Arc<Table>,
     rows: &[usize],
     pipeline: &Pipeline,
+    decode: DecodeOptions,
     device: &Device,
     batch: usize,
     workers: usize,
@@ -49,7 +50,7 @@ pub fn embed<M: Embed>(
         }
         Ok(())
     };
-    each_batch(table, rows, pipeline, batch, workers, |host, real| {
+    each_batch(table, rows, pipeline, decode, batch, workers, |host, real| {
         let pixels = Tensor::from_data(TensorData::new(host.pixels, host.shape), device);
         waiting.push((model.embed(pixels), real));
         done += real;
@@ -69,6 +70,7 @@ pub(super) fn each_batch(
     table: &Arc<Table>,
     rows: &[usize],
     pipeline: &Pipeline,
+    decode: DecodeOptions,
     batch: usize,
     workers: usize,
     mut take: impl FnMut(ImageBatch, usize) -> Result<(), TrainError>,
@@ -91,7 +93,7 @@ pub(super) fn each_batch(
         images: Rows::new(table.clone(), rows.to_vec()),
         labels,
         pipeline: pipeline.clone(),
-        decode: DecodeOptions::default(),
+        decode,
         seed: 0,
     };
     let jobs: Box<dyn Iterator<Item = BatchJob> + Send> = Box::new(jobs);

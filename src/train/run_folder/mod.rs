@@ -9,6 +9,7 @@
 //!   checkpoints/    step-00000020/, … each with a state.json
 //!   pointers.json   which checkpoint is the last and which the best
 //!   eval.json       the figures of the evaluation
+//!   report.html     the same to look at, with curves, searches and failures
 //!   lock            who writes the run
 //! ```
 //! Files are written whole and folders are renamed into place, so that a process may be killed at any moment: what it leaves is

@@ -21,23 +21,24 @@ fn on<const D: usize>(x: &Tensor<D>, device: &Device) -> Tensor<D> {
     Tensor::from_data(x.to_data(), device).require_grad()
 }
 
+/// burn's words for zeros above and left, then below and right.
+fn options(stride: [usize; 2], [before, after]: [[usize; 2]; 2]) -> ConvOptions<2> {
+    let padding = [0, 1].map(|axis| (before[axis], after[axis]));
+    ConvOptions::new_with_padding(stride, padding, [1, 1], 1)
+}
+
 /// Output and gradients by input and weight of Σ factors · output.
 fn run(
     ours: bool,
     [x, weight]: [&Tensor<4>; 2],
     stride: [usize; 2],
-    padding: [usize; 2],
+    padding: [[usize; 2]; 2],
 ) -> ([usize; 4], [Vec<f32>; 3]) {
     let device = cpu().autodiff();
     let (x, weight) = (on(x, &device), on(weight, &device));
     let y = match ours {
         true => conv2d(&x, &weight, stride, padding).unwrap(),
-        false => burns(
-            x.clone(),
-            weight.clone(),
-            None,
-            ConvOptions::new(stride, padding, [1, 1], 1),
-        ),
+        false => burns(x.clone(), weight.clone(), None, options(stride, padding)),
     };
     let factors = Tensor::from_data(noise(y.dims(), 9).into_data(), &device);
     let grads = (y.clone() * factors).sum().backward();
@@ -77,7 +78,17 @@ fn output_and_gradients_are_burns() {
         ([3, 180, 4, 5], 170, [3, 3], [1, 1], [1, 1]),
         ([2, 530, 3, 3], 520, [1, 1], [1, 1], [0, 0]),
     ];
-    for (shape, output, kernel, stride, padding) in cases {
+    // The same zeros on both sides, and as TensorFlow's SAME pads images of even size at stride 2.
+    let cases =
+        cases.map(|(shape, output, kernel, stride, padding)| (shape, output, kernel, stride, [padding; 2]));
+    let uneven = [
+        ([2, 3, 8, 6], 4, [3, 3], [2, 2], [[0, 0], [1, 1]]),
+        ([2, 3, 8, 7], 4, [5, 5], [2, 2], [[1, 2], [2, 2]]),
+        ([2, 3, 6, 5], 4, [2, 2], [1, 1], [[0, 0], [1, 1]]),
+        ([2, 3, 6, 5], 4, [3, 3], [1, 1], [[0, 2], [3, 0]]),
+        ([2, 3, 5, 6], 4, [1, 1], [1, 1], [[0, 0], [1, 2]]),
+    ];
+    for (shape, output, kernel, stride, padding) in cases.into_iter().chain(uneven) {
         let name = format!("{shape:?} {output} {kernel:?} {stride:?} {padding:?}");
         let x = noise(shape, 1);
         let weight = noise([output, shape[1], kernel[0], kernel[1]], 2);
@@ -100,7 +111,7 @@ fn output_and_gradients_are_burns() {
 #[test]
 fn gradients_equal_finite_differences() {
     let (x, weight) = (noise([2, 2, 5, 4], 3), noise([3, 2, 3, 3], 4));
-    let (stride, padding) = ([2, 1], [1, 1]);
+    let (stride, padding) = ([2, 1], [[1, 0], [1, 2]]);
     let (_, [y, dx, dw]) = run(true, [&x, &weight], stride, padding);
     let factors = vector(noise([y.len()], 9));
     let total = |x: Vec<f32>, weight: Vec<f32>| -> f64 {
@@ -137,7 +148,7 @@ fn bits_do_not_depend_on_the_threads() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| run(true, [&x, &weight], [1, 1], [1, 1]).1)
+        pool.install(|| run(true, [&x, &weight], [1, 1], [[1, 1]; 2]).1)
             .map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
     };
     let one = bits(1);
@@ -155,7 +166,7 @@ fn what_needs_no_gradient_gets_none() {
         };
         let (x, weight) = (leaf([1, 2, 3, 3], 1, by_x), leaf([2, 2, 3, 3], 2, by_weight));
         let other = leaf([1, 2, 3, 3], 3, true);
-        let y = conv2d(&x, &weight, [1, 1], [1, 1]).unwrap() + other.clone();
+        let y = conv2d(&x, &weight, [1, 1], [[1, 1]; 2]).unwrap() + other.clone();
         let grads = y.sum().backward();
         assert_eq!(
             [x.grad(&grads).is_some(), weight.grad(&grads).is_some()],
@@ -173,9 +184,9 @@ fn views_are_read_in_their_own_order() {
         .swap_dims(0, 1)
         .slice([0..4, 0..2, 0..2, 0..3]);
     let copy = |x: &Tensor<4>| Tensor::<4>::from_data(x.to_data(), &cpu());
-    let expected = vector(conv2d(&copy(&turned), &copy(&weight), [1, 1], [0, 1]).unwrap());
+    let expected = vector(conv2d(&copy(&turned), &copy(&weight), [1, 1], [[0, 1]; 2]).unwrap());
     assert_eq!(
-        vector(conv2d(&turned, &weight, [1, 1], [0, 1]).unwrap()),
+        vector(conv2d(&turned, &weight, [1, 1], [[0, 1]; 2]).unwrap()),
         expected
     );
 }
@@ -185,8 +196,24 @@ fn what_is_not_for_the_host_is_left_alone() {
     let device = cpu().autodiff().gradient_checkpointing();
     let x = Tensor::from_data(noise([1, 2, 3, 3], 1).into_data(), &device);
     let weight = on(&noise([2, 2, 3, 3], 2), &device);
-    assert!(conv2d(&x, &weight, [1, 1], [1, 1]).is_none());
+    assert!(conv2d(&x, &weight, [1, 1], [[1, 1]; 2]).is_none());
     // No window fits; channels that do not agree.
-    assert!(conv2d(&noise([1, 2, 2, 2], 1), &noise([2, 2, 3, 3], 2), [1, 1], [0, 0]).is_none());
-    assert!(conv2d(&noise([1, 3, 4, 4], 1), &noise([2, 2, 3, 3], 2), [1, 1], [0, 0]).is_none());
+    assert!(
+        conv2d(
+            &noise([1, 2, 2, 2], 1),
+            &noise([2, 2, 3, 3], 2),
+            [1, 1],
+            [[0, 0]; 2]
+        )
+        .is_none()
+    );
+    assert!(
+        conv2d(
+            &noise([1, 3, 4, 4], 1),
+            &noise([2, 2, 3, 3], 2),
+            [1, 1],
+            [[0, 0]; 2]
+        )
+        .is_none()
+    );
 }

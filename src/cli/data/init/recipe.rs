@@ -1,0 +1,241 @@
+//! The recipe's text, from what was found.
+
+use super::look::Found;
+use super::refuse;
+use crate::data::datasets::Missing;
+use crate::data::table::{Split, counted};
+use crate::data::{DataError, Layout};
+use std::collections::HashMap;
+use std::path::Path;
+
+/// A recipe and what it takes for granted.
+pub(super) struct Written {
+    /// The file's text.
+    pub text: String,
+    /// In sentences for people; they stand in the file too.
+    pub assumed: Vec<String>,
+}
+
+/// How many optimiser steps a first run has, about.
+const STEPS: usize = 1500;
+
+/// Writes the recipe on `base`.
+pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, DataError> {
+    let mut assumed = Vec::new();
+    let table = &found.table;
+    let section = &found.section;
+    let place = [&section.root, &section.table, &section.shards]
+        .into_iter()
+        .flatten()
+        .next()
+        .cloned()
+        .unwrap_or_default();
+    let place = Path::new(&place);
+
+    // Batches: P classes × K images.
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for item in table.items.iter().filter(|item| item.split == Split::Train) {
+        *counts.entry(&item.label).or_default() += 1;
+    }
+    let mut sizes: Vec<usize> = counts.values().copied().filter(|&count| count > 1).collect();
+    sizes.sort_unstable();
+    if sizes.len() < 2 {
+        let singles = counted(counts.len() - sizes.len(), "class has", "classes have");
+        return Err(refuse(
+            place,
+            format!(
+                "{} to train on with at least two pictures ({singles} one): there is nothing to tell apart",
+                counted(sizes.len(), "class is there", "classes are there")
+            ),
+            "label pictures of one product alike: a class needs two pictures or more, and training two classes or more",
+        ));
+    }
+    let per_class = if sizes[sizes.len() / 2] >= 4 { 4 } else { 2 };
+    let classes = sizes.len().min(64 / per_class);
+    let train: usize = counts.values().sum();
+    assumed.push(format!(
+        "a batch is {classes} classes × {per_class} pictures (training classes have {} to {} pictures, the middle one {}); smaller classes repeat theirs",
+        counts.values().min().unwrap_or(&0),
+        sizes[sizes.len() - 1],
+        sizes[sizes.len() / 2]
+    ));
+
+    // Pictures.
+    let [height, width] = input(found.size);
+    assumed.push(format!(
+        "pictures are made {height} × {width} (height × width) from a middle size of {:.0} × {:.0}{}: larger ones find finer differences and cost more",
+        found.size[0],
+        found.size[1],
+        if table.items.iter().any(|item| item.bbox.is_some()) { " of their boxes" } else { "" }
+    ));
+    let fit = match found.mixed_shapes {
+        true => {
+            assumed.push("shapes differ: pictures are fitted into white, not squeezed".into());
+            format!("{{ op = \"letterbox\", height = {height}, width = {width}, enlarge = true }}")
+        }
+        false => format!("{{ op = \"resize\", height = {height}, width = {width} }}"),
+    };
+    let before = if found.mixed_shapes {
+        format!("  {fit},\n")
+    } else {
+        String::new()
+    };
+    assumed.push(
+        "mirrored pictures show the same thing (take flip out for text, logos, left and right shoes)".into(),
+    );
+
+    // Splits.
+    let mut keys = vec![("dataset", toml::Value::from(section.name()))];
+    for (key, value) in [
+        ("root", &section.root),
+        ("table", &section.table),
+        ("shards", &section.shards),
+    ] {
+        if let Some(value) = value {
+            keys.push((key, value.clone().into()));
+        }
+    }
+    if let Some(fraction) = section.train_fraction {
+        keys.push(("train_fraction", fraction.into()));
+        keys.push(("split_seed", 0.into()));
+    }
+    if found.divided {
+        assumed.push(
+            "no split is given: 70 % of the classes are trained on, the others are tested on as products never seen before"
+                .into(),
+        );
+    }
+    if section.closed_set {
+        keys.push(("closed_set", true.into()));
+        assumed.push(
+            "classes stand in the train split and in another: known classes are to be found again (category retrieval)"
+                .into(),
+        );
+    }
+    if section.missing == Missing::Skip {
+        keys.push(("missing", "skip".into()));
+        assumed.push(format!(
+            "{} not there: left out",
+            counted(found.missing, "picture is", "pictures are")
+        ));
+    }
+    if found.unread > 0 {
+        assumed.push(format!(
+            "{} of those looked at cannot be read: run `tailor data check` before training",
+            counted(found.unread, "picture", "pictures")
+        ));
+    }
+
+    // Evaluation.
+    let split = match table.queries().is_empty() && !table.queries_of(Split::Valid).is_empty() {
+        true => Split::Valid,
+        false => Split::Test,
+    };
+    let (queries, gallery) = (table.queries_of(split), table.gallery_of(split));
+    if queries.is_empty() || gallery.is_empty() {
+        return Err(refuse(
+            place,
+            format!("the {split} split has no query or no gallery"),
+            "mark rows with is_query and is_gallery, or leave both columns out: every held-out row is then both",
+        ));
+    }
+    let apart = queries.iter().all(|row| gallery.binary_search(row).is_err());
+    let modes = if apart {
+        "[\"instance\", \"centroid\"]"
+    } else {
+        "[\"instance\"]"
+    };
+    assumed.push(match apart {
+        true => format!(
+            "{} are searched for among {} other pictures of the {split} split",
+            counted(queries.len(), "picture", "pictures"),
+            gallery.len()
+        ),
+        false => format!(
+            "each of the {} pictures of the {split} split is searched for among the others",
+            queries.len()
+        ),
+    });
+    let cameras = table.items.iter().any(|item| item.camera.is_some());
+    if cameras {
+        assumed.push("a query's own camera does not count as a hit (same_camera_rule)".into());
+    }
+
+    let mut text = format!(
+        "# A first recipe for {name}, written by `tailor data init`.\n#\n# {}\n#\n# It assumes:\n",
+        table.summary().to_string().replace('\n', "\n# ")
+    );
+    for line in &assumed {
+        text.push_str(&format!("# - {line}\n"));
+    }
+    text.push_str(&format!(
+        "#\n# Every key: `tailor recipes schema`. What the base says: `tailor recipes show {base} --resolved`.\nextends = {}\nreplaces = [\"data\"]\n",
+        toml::Value::from(base)
+    ));
+    text.push_str(&format!(
+        "\n[paper]\ndataset = {}\nheadline = \"our own data: nothing published to compare with\"\npublished = []\n",
+        toml::Value::from(name)
+    ));
+    text.push_str("\n[data]\n");
+    for (key, value) in keys {
+        text.push_str(&format!("{key} = {value}\n"));
+    }
+    text.push_str(&format!(
+        "sampler = {{ kind = \"pk\", classes = {classes}, per_class = {per_class}, small_classes = \"repeat\", remainder = \"drop\" }}\n\
+         train_transform = [\n{before}  {{ op = \"random_resized_crop\", height = {height}, width = {width}, scale = [0.5, 1.0], ratio = [{}, {}] }},\n\
+         \x20 {{ op = \"flip\", p = 0.5 }},\n\
+         \x20 {{ op = \"color_jitter\", brightness = 0.2, contrast = 0.2, saturation = 0.2 }},\n\
+         \x20 {{ op = \"normalize\" }},\n\
+         \x20 {{ op = \"random_erase\", p = 0.3, fill = \"zero\" }},\n]\n\
+         eval_transform = [{fit}, {{ op = \"normalize\" }}]\n",
+        ratio(width, height, 0.8),
+        ratio(width, height, 1.25),
+    ));
+    if base == "quickstart" {
+        let steps = (train / (classes * per_class)).max(1);
+        let epochs = (STEPS / steps).clamp(5, 100);
+        text.push_str(&format!(
+            "\n[train]\n# About {} steps.\nepochs = {epochs}\nevaluate_every = {}\n",
+            epochs * steps,
+            (epochs / 5).max(1)
+        ));
+    }
+    text.push_str(&format!(
+        "\n[eval]\nsplit = \"{split}\"\nmodes = {modes}\nsame_camera_rule = {cameras}\n"
+    ));
+    if section.dataset == Layout::Market1501 {
+        text.push_str("distractor = \"0000\"\n");
+    }
+    Ok(Written { text, assumed })
+}
+
+/// Aspects of crops around the input's own, with three digits.
+fn ratio(width: usize, height: usize, factor: f64) -> f64 {
+    (width as f64 / height as f64 * factor * 1000.0).round() / 1000.0
+}
+
+/// Height and width for the network: the middle shape in steps of 16, at most 128 a side.
+fn input([height, width]: [f64; 2]) -> [usize; 2] {
+    let long = height.max(width).min(128.0);
+    let scale = long / height.max(width);
+    let side = |side: f64| ((side * scale / 16.0).round() as usize * 16).clamp(32, 128);
+    match height / width {
+        // Nearly square.
+        shape if (0.85..=1.18).contains(&shape) => [side(height.max(width)); 2],
+        _ => [side(height), side(width)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_keep_the_middle_shape() {
+        assert_eq!(input([300.0, 300.0]), [128, 128]);
+        assert_eq!(input([1000.0, 500.0]), [128, 64]);
+        assert_eq!(input([480.0, 640.0]), [96, 128]);
+        assert_eq!(input([48.0, 40.0]), [48, 48]);
+        assert_eq!(input([10.0, 900.0]), [32, 128]);
+    }
+}
