@@ -58,7 +58,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000")]
     projector: Option<usize>,
     /// Write eval.json and report.html into this folder. Without it they go into the run's folder, or, where they are not the
-    /// run's own figures (a recipe, or --set), into a new folder beside the runs.
+    /// run's own figures (a recipe, --set or --weights), into a new folder beside the runs.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The folder that runs are looked for in.
@@ -224,6 +224,10 @@ impl Visitor for Eval {
 
     fn visit<P: Paper>(self) -> Self::Output {
         let mut plan = Plan::<P>::read(self.target.recipe)?;
+        if let Some(other) = &self.other {
+            plan.data.dataset = other.data.dataset.clone();
+            plan.eval = other.eval.clone();
+        }
         plan.eval.rerank = self.rerank.or(plan.eval.rerank);
         plan.eval.query_expansion = self.expansion.or(plan.eval.query_expansion);
         plan.eval.projector = self.projector.unwrap_or(plan.eval.projector);
@@ -231,22 +235,22 @@ impl Visitor for Eval {
         if self.target.weights.is_some() {
             plan.paper.forget_published_weights();
         }
+        let tensors = match &self.target.weights {
+            Some((path, _)) => Some(weights::read(path)?),
+            None => None,
+        };
         let session = match &self.other {
             None => plan.open()?,
-            Some(other) => {
-                plan.data.dataset = other.data.dataset.clone();
-                plan.eval = other.eval.clone();
-                let classes = match &self.target.weights {
-                    Some((path, _)) => classes(path)?,
-                    None => None,
-                };
-                plan.open_to_evaluate(classes.unwrap_or(2))?
+            Some(_) => {
+                // The classifier is as wide as the run's own data had classes; it is not asked for anything here.
+                let known = tensors.as_ref().and_then(|tensors| plan.paper.facts(tensors));
+                plan.open_to_evaluate(known.map_or(2, |facts| facts.classes))?
             }
         };
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;
-        let (model, which, source) = match &self.target.weights {
-            Some((path, which)) => {
+        let (model, which, source) = match self.target.weights.as_ref().zip(tensors) {
+            Some(((path, which), tensors)) => {
                 say!("weights  {} ({which})", path.display());
                 let source = self
                     .target
@@ -254,7 +258,7 @@ impl Visitor for Eval {
                     .as_ref()
                     .filter(|_| which != "file")
                     .unwrap_or(path);
-                (load(model, path)?, which.clone(), source.clone())
+                (apply(model, &tensors, path)?, which.clone(), source.clone())
             }
             None => {
                 if let Some(report) = report {
@@ -288,15 +292,6 @@ impl Visitor for Eval {
         look::projector(&session, &evaluation, &self.folder);
         Ok((evaluation.report, published, page))
     }
-}
-
-/// The classes that a file's classifier was trained for, if it has one.
-fn classes(path: &Path) -> crate::Result<Option<usize>> {
-    let tensors = weights::read(path)?;
-    let classifier = tensors
-        .iter()
-        .find(|(name, _)| name.ends_with("head.classifier.weight"));
-    Ok(classifier.and_then(|(_, data)| data.shape().first().copied()))
 }
 
 /// Lays a run's figures on its own data, of the same weights, beside those on other data: protocols get the name of their data.

@@ -8,7 +8,6 @@ use crate::data::feed::{Feed, Job};
 use crate::device::Device;
 use crate::metrics::Ranks;
 use crate::papers::{Embed, Paper};
-use crate::recipe::tree::Value;
 use crate::recipe::{PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Protocol, Published};
 use crate::train::checkpoint::State;
@@ -109,7 +108,7 @@ pub fn run<P: Paper>(
         say!("weights  {report}");
     }
     let model = match &options.init_from {
-        Some(path) => init_from(model, path, new_classifier(&plan.recipe))?,
+        Some(path) => init_from(model, path, plan.paper.new_classifier())?,
         None => model,
     };
     say!(
@@ -343,13 +342,6 @@ pub fn init_from<M: Embed>(model: M, path: &Path, new_classifier: bool) -> crate
     let (model, report) = weights::apply(model, &tensors, &import).map_err(other_classes)?;
     say!("weights  {}: {report}", path.display());
     Ok(model)
-}
-
-/// `model.new_classifier`: the sections of a room are its own, this key is one of all that begin from other weights.
-fn new_classifier(recipe: &Recipe) -> bool {
-    recipe
-        .get("model.new_classifier")
-        .is_some_and(|node| matches!(node.value, Value::Boolean(true)))
 }
 
 /// Where nothing but the number of classes differs, the error says so.

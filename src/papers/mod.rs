@@ -68,6 +68,9 @@ pub trait Paper: Sized + Send + 'static {
     /// are not this paper's.
     fn facts(&self, weights: &Tensors) -> Option<Facts>;
 
+    /// Whether `--init-from` may start a classifier of other classes anew.
+    fn new_classifier(&self) -> bool;
+
     /// The model's weights will all come from a file: what the recipe starts from is not needed.
     fn forget_published_weights(&mut self);
 

@@ -85,6 +85,10 @@ impl Paper for Ctl {
         super::images::facts(weights, "head.classifier.weight")
     }
 
+    fn new_classifier(&self) -> bool {
+        self.model.new_classifier
+    }
+
     fn forget_published_weights(&mut self) {
         self.model.weights = None;
     }

@@ -79,6 +79,10 @@ impl Paper for FashionReid {
         super::images::facts(weights, "head.classifier.weight")
     }
 
+    fn new_classifier(&self) -> bool {
+        self.model.new_classifier
+    }
+
     fn forget_published_weights(&mut self) {
         self.model.weights = None;
     }
