@@ -2,14 +2,13 @@
 
 use super::run::grouped;
 use super::say;
-use super::session::{Plan, Session, for_room};
+use super::session::{Session, Verb, for_room};
 use crate::backbones::weights;
 use crate::data::DatasetSection;
 use crate::data::feed::{Feed, Job};
 use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
-use crate::papers::registry::Visitor;
-use crate::papers::{Clock, Objective, Paper};
+use crate::papers::{Clock, Objective};
 use crate::recipe::Recipe;
 use crate::train::optim::{Groups, Optimizer};
 use crate::train::sinks::system;
@@ -63,11 +62,11 @@ struct Check {
     device: Device,
 }
 
-impl Visitor for Check {
-    type Output = crate::Result<Facts>;
+impl Verb for Check {
+    type Output = Facts;
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let session = Plan::<P>::read(self.recipe)?.open()?;
+    fn on<S: Session>(self) -> crate::Result<Facts> {
+        let session = S::open(S::read(self.recipe)?)?;
         say!("{}", session.describe());
         one_step(&session, &self.device)
     }
@@ -76,10 +75,13 @@ impl Visitor for Check {
 /// What one step told.
 #[derive(Debug, serde::Serialize)]
 pub struct Facts {
-    /// Classes of the training split.
-    pub classes: usize,
-    /// Pictures in a batch.
+    /// Classes of the training split, where the data has classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
+    /// Items in a batch.
     pub batch: u64,
+    /// What these are.
+    pub items: &'static str,
     /// Optimiser steps of the recipe.
     pub steps: u64,
     /// Parameters.
@@ -111,11 +113,16 @@ impl Facts {
             .iter()
             .map(|(name, value)| format!("{name} {value:.4}"))
             .collect();
-        let mut lines = vec![
-            format!("classes  {}", grouped(self.classes)),
+        let mut lines: Vec<String> = self
+            .classes
+            .map(|classes| format!("classes  {}", grouped(classes)))
+            .into_iter()
+            .collect();
+        lines.extend([
             format!(
-                "batch    {} pictures, {} steps in all",
+                "batch    {} {}, {} steps in all",
                 self.batch,
+                self.items,
                 grouped(self.steps as usize)
             ),
             format!("model    {} parameters", grouped(self.parameters)),
@@ -123,7 +130,7 @@ impl Facts {
                 "memory   {} for weights, gradients, optimiser and average",
                 mib(self.state_bytes)
             ),
-        ];
+        ]);
         lines.extend(self.step_bytes.map(|bytes| {
             format!(
                 "         {} more in this process while one step was taken",
@@ -150,21 +157,21 @@ fn mib(bytes: u64) -> String {
 }
 
 /// Takes one step on the first batch and throws it away.
-pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Result<Facts> {
-    let plan = &session.plan;
+pub fn one_step<S: Session>(session: &S, device: &Device) -> crate::Result<Facts> {
+    let common = session.common();
     let (model, report) = session.model(device)?;
     if let Some(report) = report {
         say!("weights  {report}");
     }
     let parameters = weights::parameter_count(&model);
     let host = session
-        .feed
+        .feed()
         .load(Job { epoch: 0, batch: 0 }, &mut Default::default())
         .map_err(TrainError::from)?;
     let before = system::peak_bytes();
     let start = Instant::now();
     let clock = Clock {
-        seed: plan.train.seed,
+        seed: common.train.seed,
         step: 0,
         epoch: 0,
         micro: 0,
@@ -191,17 +198,18 @@ pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Resul
         }
         let grads = model.edit_grads(index, GradientsParams::from_grads(found.total.backward(), &model));
         let names = freeze::names(&model);
-        let groups = Groups::new(&plan.optimizer, phase.params)
+        let groups = Groups::new(&common.optimizer, phase.params)
             .and_then(|groups| groups.with_layers(names.iter().map(String::as_str)))
             .map_err(TrainError::Setting)?;
         let lrs: Vec<f64> = groups.iter().map(|group| group.lr).collect();
         model = Optimizer::new(groups).step(model, grads, &lrs);
     }
     device.sync().map_err(|e| TrainError::Device(format!("{e:?}")))?;
-    let copies = 4 + u64::from(plan.train.ema.is_some());
+    let copies = 4 + u64::from(common.train.ema.is_some());
     Ok(Facts {
-        classes: session.facts.classes,
-        batch: session.feed.items(),
+        classes: session.classes(),
+        batch: session.feed().items(),
+        items: S::ITEMS,
         steps: session.steps()?,
         parameters,
         state_bytes: parameters as u64 * 4 * copies,

@@ -1,17 +1,13 @@
 //! `tailor eval`.
 
-use super::run::{evaluate, published};
-use super::session::{Plan, for_room};
-use super::{RUNS, Which, look, run_of, say, weights_of};
+use super::run::published;
+use super::session::{EvalFlags, Session, Verb, for_room};
+use super::{RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import, Tensors};
-use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
 use crate::recipe::{Origin, PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Published};
 use crate::search::{Expansion, Rerank};
-use crate::train::retrieval::EvalSection;
 use crate::train::run_folder::{EVAL, RunFolder, name};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
@@ -163,9 +159,12 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
             other,
             device: device.device,
             folder: folder.clone(),
-            rerank: args.rerank,
-            expansion,
-            projector: args.projector,
+            flags: EvalFlags {
+                on: None,
+                rerank: args.rerank,
+                expansion,
+                projector: args.projector,
+            },
         },
     )?;
     if args.json {
@@ -187,8 +186,6 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
 struct Elsewhere {
     recipe: Recipe,
     about: Option<PaperSection>,
-    data: DataSection,
-    eval: EvalSection,
 }
 
 impl Elsewhere {
@@ -196,16 +193,9 @@ impl Elsewhere {
         let recipe = Recipe::load(name, sets)?;
         let mut reader = recipe.reader();
         let about = reader.section("paper");
-        let data: Option<DataSection> = reader.section_required("data");
-        let eval = reader.section("eval");
         reader.skip_rest();
         reader.finish()?;
-        Ok(Self {
-            about,
-            data: data.expect("the reader refused nothing"),
-            eval: eval.unwrap_or_default(),
-            recipe,
-        })
+        Ok(Self { about, recipe })
     }
 }
 
@@ -214,39 +204,24 @@ struct Eval {
     other: Option<Elsewhere>,
     device: Device,
     folder: PathBuf,
-    rerank: Option<Rerank>,
-    expansion: Option<Expansion>,
-    projector: Option<usize>,
+    flags: EvalFlags,
 }
 
-impl Visitor for Eval {
-    type Output = crate::Result<(EvalReport, Vec<Published>, Option<PathBuf>)>;
+impl Verb for Eval {
+    type Output = (EvalReport, Vec<Published>, Option<PathBuf>);
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let mut plan = Plan::<P>::read(self.target.recipe)?;
-        if let Some(other) = &self.other {
-            plan.data.dataset = other.data.dataset.clone();
-            plan.eval = other.eval.clone();
-        }
-        plan.eval.rerank = self.rerank.or(plan.eval.rerank);
-        plan.eval.query_expansion = self.expansion.or(plan.eval.query_expansion);
-        plan.eval.projector = self.projector.unwrap_or(plan.eval.projector);
-        let mut published = published(&plan.about);
-        if self.target.weights.is_some() {
-            plan.paper.forget_published_weights();
-        }
+    fn on<S: Session>(self) -> crate::Result<Self::Output> {
+        let plan = S::read(self.target.recipe)?;
         let tensors = match &self.target.weights {
             Some((path, _)) => Some(weights::read(path)?),
             None => None,
         };
-        let session = match &self.other {
-            None => plan.open()?,
-            Some(_) => {
-                // The classifier is as wide as the run's own data had classes; it is not asked for anything here.
-                let known = tensors.as_ref().and_then(|tensors| plan.paper.facts(tensors));
-                plan.open_to_evaluate(known.map_or(2, |facts| facts.classes))?
-            }
+        let flags = EvalFlags {
+            on: self.other.as_ref().map(|other| other.recipe.clone()),
+            ..self.flags
         };
+        let session = S::open_to_evaluate(plan, flags, tensors.as_ref())?;
+        let mut published = published(&session.common().about);
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;
         let (model, which, source) = match self.target.weights.as_ref().zip(tensors) {
@@ -267,7 +242,7 @@ impl Visitor for Eval {
                 (model.valid(), "initial".to_string(), PathBuf::from("the recipe"))
             }
         };
-        let mut evaluation = evaluate(&session, &model, &self.device, &which, &source)?;
+        let mut evaluation = session.evaluate(&model, &self.device, &which, &source)?;
         if let Some(other) = &self.other {
             let report = &mut evaluation.report;
             report.data = format!("{} (recipe {})", report.data, other.recipe.name);
@@ -288,8 +263,7 @@ impl Visitor for Eval {
         evaluation.report.write(&self.folder.join(EVAL))?;
         // The record of a run's training belongs to the run's own weights only.
         let run = self.target.run.as_deref().filter(|_| which != "file");
-        let page = look::report(&session, &evaluation, &self.device, &self.folder, run);
-        look::projector(&session, &evaluation, &self.folder);
+        let page = session.look(&evaluation, &self.device, &self.folder, run);
         Ok((evaluation.report, published, page))
     }
 }

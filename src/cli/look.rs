@@ -1,11 +1,11 @@
 //! What is written for a person to look at after a training or an evaluation.
 
-use super::run::{Evaluation, published};
+use super::run::published;
 use super::say;
-use super::session::Session;
+use super::session::{Evaluation, ImageSession, Seen};
 use crate::device::Device;
 use crate::export::projector::{self, Points};
-use crate::papers::Paper;
+use crate::papers::ImagePaper;
 use crate::report::{Page, Showcase, page};
 use crate::train::run_folder::RunFolder;
 use crate::train::sinks::{jsonl, tensorboard};
@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 
 /// Writes `report.html` into a folder beside `eval.json`; `run` is the run that the weights come from. A report that cannot
 /// be written costs nothing but itself: that is said, and the figures stand.
-pub fn report<P: Paper>(
-    session: &Session<P>,
-    evaluation: &Evaluation,
+pub fn report<P: ImagePaper>(
+    session: &ImageSession<P>,
+    evaluation: &Evaluation<Seen>,
     device: &Device,
     folder: &Path,
     run: Option<&Path>,
@@ -30,12 +30,12 @@ pub fn report<P: Paper>(
 }
 
 /// Writes TensorBoard's projector into a folder's events, where the recipe asks for it; as little is lost as by [`report`].
-pub fn projector<P: Paper>(session: &Session<P>, evaluation: &Evaluation, folder: &Path) {
+pub fn projector<P: ImagePaper>(session: &ImageSession<P>, evaluation: &Evaluation<Seen>, folder: &Path) {
     let (plan, task) = (&session.plan, &session.task);
     if plan.eval.projector == 0 {
         return;
     }
-    let embedded = &evaluation.embedded;
+    let embedded = &evaluation.seen.embedded;
     let rows: Vec<usize> = task.queries().iter().chain(task.gallery()).copied().collect();
     let side = |at| {
         if at < task.queries().len() {
@@ -55,27 +55,30 @@ pub fn projector<P: Paper>(session: &Session<P>, evaluation: &Evaluation, folder
         decode: plan.data.decode,
     };
     let events = folder.join(tensorboard::FOLDER);
-    match projector::write(&events, points, plan.eval.projector, plan.train.seed) {
+    match projector::write(&events, points, plan.eval.projector, plan.common.train.seed) {
         Ok(_) => say!("projector tensorboard --logdir {}", events.display()),
         Err(error) => say!("note     the projector was not written: {error}"),
     }
 }
 
-fn write<P: Paper>(
-    session: &Session<P>,
-    evaluation: &Evaluation,
+fn write<P: ImagePaper>(
+    session: &ImageSession<P>,
+    evaluation: &Evaluation<Seen>,
     device: &Device,
     folder: &Path,
     run: Option<&Path>,
 ) -> crate::Result<PathBuf> {
     let plan = &session.plan;
-    let Evaluation {
-        report,
-        embedded,
-        ranks,
-    } = evaluation;
+    let Evaluation { report, seen } = evaluation;
+    let Seen { embedded, ranks } = seen;
     let mut notes = session.task.notes().to_vec();
-    let showcase = Showcase::new(&session.task, embedded, ranks.as_ref(), device, plan.train.seed)?;
+    let showcase = Showcase::new(
+        &session.task,
+        embedded,
+        ranks.as_ref(),
+        device,
+        plan.common.train.seed,
+    )?;
     let mut system: Vec<(String, String)> = Vec::new();
     let mut fact = |name: &str, value: String| system.push((name.into(), value));
     let mut lines = Vec::new();
@@ -108,21 +111,21 @@ fn write<P: Paper>(
     if let Some(seed) = report.seed {
         fact("seed", seed.to_string());
     }
-    fact("recipe's fingerprint", plan.recipe.fingerprint());
+    fact("recipe's fingerprint", plan.common.recipe.fingerprint());
     let system_name = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
     fact("evaluated on", system_name);
     let path = folder.join(page::FILE);
     Page {
         name: &name,
-        about: &plan.about,
+        about: &plan.common.about,
         report,
-        published: &published(&plan.about),
+        published: &published(&plan.common.about),
         lines: &lines,
-        best: &plan.train.best,
+        best: &plan.common.train.best,
         showcase: Some(&showcase),
         table: &session.table,
         decode: plan.data.decode,
-        recipe: &plan.recipe.resolved(),
+        recipe: &plan.common.recipe.resolved(),
         system: &system,
         notes: &notes,
     }

@@ -99,6 +99,21 @@ pub enum CliError {
         "take --weights last or best; runs keep an average where their recipe sets train.ema"
     ))]
     NoAverage(PathBuf),
+    /// A verb that a room's trained systems have no answer for.
+    #[error("`tailor {verb}` needs a system that can {needs}: those of room {room} can {can}")]
+    #[diagnostic(help("the rooms whose systems can {needs} are {others}"))]
+    Cannot {
+        /// The verb.
+        verb: &'static str,
+        /// The room.
+        room: &'static str,
+        /// What the verb needs.
+        needs: &'static str,
+        /// What the room can do instead.
+        can: String,
+        /// The rooms that can do it.
+        others: String,
+    },
     /// A file that is read and would be written.
     #[error("{} is read: it cannot be written as well", .0.display())]
     #[diagnostic(help("give --out another name; an .npy has a .csv and a .json of its name beside it"))]

@@ -1,19 +1,18 @@
 //! Embeddings of the evaluated split.
 
 use super::super::eval;
-use super::super::run::embed_all;
-use super::super::session::Plan;
+use super::super::session::{ImagePlan, ImageSession, Session, embed_all};
 use super::{ExportArgs, Format, Side, listed, say};
 use crate::data::Item;
 use crate::device::{self, Choice};
 use crate::export::embeddings::{self as vectors, Column, Rows, unit};
-use crate::papers::Paper;
+use crate::papers::ImagePaper;
 use std::path::Path;
 
 /// Embeds and writes.
-pub fn run<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path) -> crate::Result<()> {
+pub fn run<P: ImagePaper>(args: &ExportArgs, plan: ImagePlan<P>, path: &Path) -> crate::Result<()> {
     let device = device::resolve(args.device.parse::<Choice>()?)?.device;
-    let session = plan.open()?;
+    let session = ImageSession::open(plan)?;
     say!("{}", session.describe());
     let (model, _) = session.model(&device)?;
     let model = eval::load(model, path)?;

@@ -5,12 +5,10 @@ mod record;
 mod table;
 
 use super::run::{self, RunOptions, RunResult};
-use super::session::{Plan, for_room};
+use super::session::{Session, Verb, for_room};
 use super::{RUNS, panics, say};
 use crate::device::{self, Choice, Device};
 use crate::files::{self, FileError};
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
 use crate::recipe::{self, Origin, Recipe};
 use crate::train::TrainError;
 use crate::train::engine::End;
@@ -317,11 +315,11 @@ fn show(
 /// Reads a cell's recipe whole.
 struct Check(Recipe);
 
-impl Visitor for Check {
-    type Output = crate::Result<()>;
+impl Verb for Check {
+    type Output = ();
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        Plan::<P>::read(self.0).map(drop)
+    fn on<S: Session>(self) -> crate::Result<()> {
+        S::read(self.0).map(drop)
     }
 }
 
@@ -332,11 +330,11 @@ struct Work {
     options: RunOptions,
 }
 
-impl Visitor for Work {
-    type Output = crate::Result<RunResult>;
+impl Verb for Work {
+    type Output = RunResult;
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let session = Plan::<P>::read(self.recipe)?.open()?;
+    fn on<S: Session>(self) -> crate::Result<RunResult> {
+        let session = S::open(S::read(self.recipe)?)?;
         say!("{}", session.describe());
         run::run(&session, &self.device, &self.options)
     }

@@ -22,7 +22,7 @@ mod model;
 pub use loss::LossSection;
 pub use model::CtlModel;
 
-use super::{Capability, Facts, Paper};
+use super::{Capability, Facts, ImagePaper, Paper};
 use crate::backbones::trunk::{TorchvisionLayout, TrunkSection, for_torchvision};
 use crate::backbones::weights::{LoadReport, Tensors};
 use crate::device::Device;
@@ -38,8 +38,6 @@ pub struct Ctl {
 }
 
 impl Paper for Ctl {
-    type Model = CtlModel;
-
     const ROOM: &'static str = "ctl";
     const CAPABILITIES: &'static [Capability] = &[Capability::Embed];
 
@@ -58,6 +56,10 @@ impl Paper for Ctl {
             loss: loss?,
         })
     }
+}
+
+impl ImagePaper for Ctl {
+    type Model = CtlModel;
 
     fn check(&self, facts: &Facts) -> Result<(), String> {
         match (self.loss.centroid.is_some(), facts.per_class) {
