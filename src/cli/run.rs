@@ -10,6 +10,7 @@ use crate::report::figures::{EvalReport, Published};
 use crate::train::checkpoint::State;
 use crate::train::engine::{End, Engine, Settings};
 use crate::train::run_folder::{RunFolder, RunInfo, Status};
+use crate::train::settings::Finish;
 use crate::train::signals::StopFlag;
 use crate::train::sinks::jsonl::Jsonl;
 use crate::train::sinks::progress::{self, Progress};
@@ -167,9 +168,15 @@ pub fn run<S: Session>(session: &S, device: &Device, options: &RunOptions) -> cr
     }
     let averaged = engine.averaged();
     let (model, _, _, run, _) = engine.into_parts();
-    let model = averaged.unwrap_or_else(|| model.valid());
-    let weights = if common.train.ema.is_some() { "ema" } else { "last" };
-    let evaluation = session.evaluate(&model, device, weights, &root)?;
+    let mut model = averaged.unwrap_or_else(|| model.valid());
+    let mut which = if common.train.ema.is_some() { "ema" } else { "last" };
+    if common.train.finish == Finish::Best && run.best().is_some() {
+        let (path, name) = super::weights_of(&root, Some(super::Which::Best))?;
+        say!("weights  {} ({name})", path.display());
+        model = super::eval::load(model, &path)?;
+        which = "best";
+    }
+    let evaluation = session.evaluate(&model, device, which, &root)?;
     run.write_eval(&serde_json::to_value(&evaluation.report).expect("a report is plain data"))?;
     let page = session.look(&evaluation, device, &root, Some(&root));
     Ok(RunResult {

@@ -1,23 +1,27 @@
 //! A recipe that was read whole, with its data: what every verb on a recipe starts from.
 //!
-//! Rooms differ in what they learn from, so `[data]` and `[eval]` belong to the kind of room: [`ImageSession`] for labelled pictures.
-//! The verbs that train and evaluate know [`Session`] alone; those that need vectors of pictures ask for an [`ImageVerb`].
+//! Rooms differ in what they learn from, so `[data]` and `[eval]` belong to the kind of room: [`ImageSession`] for labelled pictures,
+//! [`PairSession`] for images with captions. The verbs that train and evaluate know [`Session`] alone; those that need vectors of pictures ask for an [`ImageVerb`].
 
 mod images;
+mod pairs;
 
 pub use images::{ImagePlan, ImageSession, Seen, embed_all};
+pub use pairs::PairSession;
 
 use super::CliError;
 use crate::backbones::weights::{LoadReport, Tensors};
 use crate::data::feed::Feed;
+use crate::data::pairs::PairSection;
 use crate::data::section::DataSection;
 use crate::device::Device;
 use crate::papers::registry::{self, ROOMS, Visitor};
-use crate::papers::{Capability, ImagePaper, Objective, Paper};
+use crate::papers::{Capability, ImagePaper, Objective, PairPaper, Paper};
 use crate::recipe::{self, PaperSection, Reader, Recipe};
 use crate::report::figures::EvalReport;
 use crate::search::{Expansion, Rerank};
 use crate::train::engine::Hooks;
+use crate::train::matching::PairEvalSection;
 use crate::train::optim::OptimizerSection;
 use crate::train::retrieval::EvalSection;
 use crate::train::schedule::ScheduleSection;
@@ -186,8 +190,16 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         fn images<P: ImagePaper>(self) -> Self::Output {
             P::sections()
         }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
+            P::sections()
+        }
     }
-    let mut all = vec![recipe::schema::paper(), ("data", schema_for!(DataSection))];
+    // What belongs to the kind of room comes once for each kind.
+    let mut all = vec![
+        recipe::schema::paper(),
+        ("data", schema_for!(DataSection)),
+        ("data", schema_for!(PairSection)),
+    ];
     for room in ROOMS {
         all.extend(registry::visit(room, Sections).unwrap_or_default());
     }
@@ -196,6 +208,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("schedule", schema_for!(ScheduleSection)),
         ("train", schema_for!(TrainSection)),
         ("eval", schema_for!(EvalSection)),
+        ("eval", schema_for!(PairEvalSection)),
     ]);
     all
 }
@@ -216,6 +229,9 @@ pub fn for_room<V: Verb>(recipe: &Recipe, verb: V) -> crate::Result<V::Output> {
         type Output = crate::Result<V::Output>;
         fn images<P: ImagePaper>(self) -> Self::Output {
             self.0.on::<ImageSession<P>>()
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
+            self.0.on::<PairSession<P>>()
         }
     }
     visit(recipe, Any(verb))
@@ -240,6 +256,9 @@ pub fn for_embedding<V: ImageVerb>(recipe: &Recipe, name: &'static str, verb: V)
                 true => self.1.on::<P>(),
                 false => Err(cannot::<P>(self.0, Capability::Embed)),
             }
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
+            Err(cannot::<P>(self.0, Capability::Embed))
         }
     }
     visit(recipe, Embedding(name, verb))

@@ -78,37 +78,14 @@ pub fn figures_of_strata(
     resampling: &Resampling,
 ) -> Result<Figures, MetricsError> {
     let groups = Groups::of(ranks, identities)?;
-    if strata.len() != ranks.queries.len() {
-        return Err(MetricsError::Identities {
-            queries: ranks.queries.len(),
-            identities: strata.len(),
-        });
-    }
-    let mut parts: BTreeMap<u32, Ranks> = BTreeMap::new();
-    for (query, stratum) in strata.iter().enumerate() {
-        if let (Some(stratum), Some(found)) = (stratum, &ranks.queries[query]) {
-            let part = parts.entry(*stratum).or_insert_with(|| Ranks {
-                queries: vec![None; ranks.queries.len()],
-                skipped: 0,
-            });
-            part.queries[query] = Some(found.clone());
-        }
-    }
+    let parts = split(ranks, strata)?;
     let statistics: Vec<Vec<Statistic>> = metrics
         .iter()
         .map(|&metric| {
             let of = |part: &Ranks| Statistic::new(metric, part, &groups);
-            parts.values().map(of).collect()
+            parts.iter().map(of).collect()
         })
         .collect();
-    let mean = |parts: &[Statistic], counts: &[u32]| {
-        let values: Vec<f64> = parts
-            .iter()
-            .map(|part| part.of(counts))
-            .filter(|value| value.is_finite())
-            .collect();
-        values.iter().sum::<f64>() / values.len() as f64
-    };
     let mut samples = vec![Vec::with_capacity(resampling.resamples); metrics.len()];
     groups.resample(resampling, |counts| {
         for (parts, samples) in statistics.iter().zip(&mut samples) {
@@ -131,6 +108,87 @@ pub fn figures_of_strata(
             (metric.to_string(), Figure { value, low, high })
         });
     Ok(Figures(figures.collect()))
+}
+
+/// The rankings of each stratum, with all others' queries left out.
+fn split(ranks: &Ranks, strata: &[Option<u32>]) -> Result<Vec<Ranks>, MetricsError> {
+    if strata.len() != ranks.queries.len() {
+        return Err(MetricsError::Identities {
+            queries: ranks.queries.len(),
+            identities: strata.len(),
+        });
+    }
+    let mut parts: BTreeMap<u32, Ranks> = BTreeMap::new();
+    for (query, stratum) in strata.iter().enumerate() {
+        if let (Some(stratum), Some(found)) = (stratum, &ranks.queries[query]) {
+            let part = parts.entry(*stratum).or_insert_with(|| Ranks {
+                queries: vec![None; ranks.queries.len()],
+                skipped: 0,
+            });
+            part.queries[query] = Some(found.clone());
+        }
+    }
+    Ok(parts.into_values().collect())
+}
+
+/// The mean of what can be computed: a stratum none of whose identities is drawn has no figure.
+fn mean(parts: &[Statistic], counts: &[u32]) -> f64 {
+    let values: Vec<f64> = parts
+        .iter()
+        .map(|part| part.of(counts))
+        .filter(|value| value.is_finite())
+        .collect();
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// One addend of a [`sum`]: metrics of one ranking.
+#[derive(Clone, Copy, Debug)]
+pub struct Addend<'a> {
+    /// The ranking.
+    pub ranks: &'a Ranks,
+    /// The identity of each query; identities come in the same order in every addend.
+    pub identities: &'a [u32],
+    /// The stratum of each query, where the mean over strata is meant.
+    pub strata: Option<&'a [Option<u32>]>,
+    /// What is added up.
+    pub metrics: &'a [Metric],
+}
+
+/// The sum of metrics of several rankings of the same identities (images searched by captions and captions by images), with its
+/// 95 % interval: one draw of identities counts for all addends.
+pub fn sum(addends: &[Addend], resampling: &Resampling) -> Result<Figure, MetricsError> {
+    let mut terms: Vec<Vec<Statistic>> = Vec::new();
+    let mut common: Option<Groups> = None;
+    for addend in addends {
+        let groups = Groups::of(addend.ranks, addend.identities)?;
+        let parts = match addend.strata {
+            Some(strata) => split(addend.ranks, strata)?,
+            None => vec![addend.ranks.clone()],
+        };
+        for &metric in addend.metrics {
+            let of = |part: &Ranks| Statistic::new(metric, part, &groups);
+            terms.push(parts.iter().map(of).collect());
+        }
+        match &common {
+            Some(first) if first.order != groups.order => {
+                return Err(MetricsError::Unpaired("their identities differ".into()));
+            }
+            _ => common = Some(groups),
+        }
+    }
+    let groups = common.ok_or(MetricsError::NothingToFind(0))?;
+    let total = |counts: &[u32]| terms.iter().map(|term| mean(term, counts)).sum::<f64>();
+    let mut samples = Vec::with_capacity(resampling.resamples);
+    groups.resample(resampling, |counts| samples.push(total(counts)));
+    samples.retain(|sample| sample.is_finite());
+    samples.sort_unstable_by(f64::total_cmp);
+    let value = total(&vec![1; groups.count]);
+    let end = |share| quantile(&samples, share).unwrap_or(value);
+    Ok(Figure {
+        value,
+        low: end(0.025),
+        high: end(0.975),
+    })
 }
 
 /// Two runs on the same queries.
@@ -189,6 +247,8 @@ pub fn compare(
 struct Groups {
     /// Group of each query, none for skipped ones.
     of_query: Vec<Option<u32>>,
+    /// The identities by their numbers.
+    order: Vec<u32>,
     count: usize,
 }
 
@@ -202,13 +262,18 @@ impl Groups {
             });
         }
         let mut numbers: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut order = Vec::new();
         let of_query: Vec<Option<u32>> = ranks
             .queries
             .iter()
             .zip(identities)
             .map(|(ranks, &identity)| {
                 let next = numbers.len() as u32;
-                ranks.as_ref().map(|_| *numbers.entry(identity).or_insert(next))
+                ranks.as_ref()?;
+                Some(*numbers.entry(identity).or_insert_with(|| {
+                    order.push(identity);
+                    next
+                }))
             })
             .collect();
         if numbers.is_empty() {
@@ -216,6 +281,7 @@ impl Groups {
         }
         Ok(Self {
             of_query,
+            order,
             count: numbers.len(),
         })
     }
@@ -473,6 +539,50 @@ mod tests {
         assert!((gain.p - 2.0 / 1001.0).abs() < 1e-12);
         let same = run(&better, &better);
         assert_eq!((same.difference.value, same.p), (0.0, 1.0));
+    }
+
+    #[test]
+    fn a_sum_draws_each_identity_for_all_of_its_addends() {
+        // Three images, two captions each. Sentences for images: places 1, 2, 7; images for captions: 1, 3, 1, 1, 12, 2.
+        let images = ranks(&[0, 1, 6]);
+        let captions = ranks(&[0, 2, 0, 0, 11, 1]);
+        let metrics = [Metric::Recall(1), Metric::Recall(5), Metric::Recall(10)];
+        let addends = [
+            Addend {
+                ranks: &images,
+                identities: &[0, 1, 2],
+                strata: None,
+                metrics: &metrics,
+            },
+            Addend {
+                ranks: &captions,
+                identities: &[0, 0, 1, 1, 2, 2],
+                strata: None,
+                metrics: &metrics,
+            },
+        ];
+        // 1/3 + 2/3 + 1, and 3/6 + 5/6 + 5/6.
+        let whole = sum(&addends, &Resampling::default()).unwrap();
+        assert!((whole.value - (2.0 + 13.0 / 6.0)).abs() < 1e-12, "{whole:?}");
+        assert!(whole.low < whole.value && whole.value < whole.high);
+        // The best draw is the first image thrice, (1 + 1 + 1) + (1/2 + 1 + 1); the worst the third, (0 + 0 + 1) + (0 + 1/2 + 1/2).
+        assert!(whole.low >= 2.0 - 1e-12 && whole.high <= 5.5 + 1e-12);
+        // Strata count alike: {image 0, image 1} and {image 2}.
+        let strata = [Some(0), Some(0), Some(1)];
+        let of_captions = [Some(0), Some(0), Some(0), Some(0), Some(1), Some(1)];
+        let mut folded = addends;
+        folded[0].strata = Some(&strata);
+        folded[1].strata = Some(&of_captions);
+        let folds = sum(&folded, &Resampling::default()).unwrap();
+        // Images: (1/2, 0), (1, 0), (1, 1). Captions: (3/4, 0), (1, 1/2), (1, 1/2).
+        let expected = 0.25 + 0.5 + 1.0 + 0.375 + 0.75 + 0.75;
+        assert!((folds.value - expected).abs() < 1e-12, "{folds:?}");
+        let mut other = addends;
+        other[1].identities = &[0, 0, 1, 1, 3, 3];
+        assert!(matches!(
+            sum(&other, &Resampling::default()),
+            Err(MetricsError::Unpaired(_))
+        ));
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! One folder per paper: its model, its objective, its wiring.
 //!
 //! A paper is a type that reads its own recipe sections ([`Paper::read`]), makes its [`Objective`] and says what the trained model
-//! can do. What it learns from makes its kind: labelled pictures ([`ImagePaper`]). [`registry`] has one line for each; nothing else changes when one is added.
+//! can do. What it learns from makes its kind: labelled pictures ([`ImagePaper`]), or images
+//! with captions ([`PairPaper`]). [`registry`] has one line for each; nothing else changes when one is added.
 
 pub mod ctl;
 pub mod fashion_reid;
 mod images;
 mod objective;
+mod pairs;
 pub mod registry;
 pub mod t_emde;
 
 pub use images::{Embed, Encoder, Images};
 pub use objective::{Clock, Losses, Objective, Phase};
+pub use pairs::{Match, PairFacts, PairPaper, Pairs, captions};
 
 use crate::backbones::trunk::TorchvisionLayout;
 use crate::backbones::weights::{LoadReport, Tensors};
@@ -25,6 +28,8 @@ use crate::recipe::Reader;
 pub enum Capability {
     /// Vectors of pictures, for search.
     Embed,
+    /// Scores of pairs of an image and a caption.
+    Match,
 }
 
 impl Capability {
@@ -32,6 +37,7 @@ impl Capability {
     pub fn words(self) -> &'static str {
         match self {
             Self::Embed => "embed pictures",
+            Self::Match => "score pairs of an image and a caption",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The papers that this binary can train: one line each.
 
-use super::{Capability, ImagePaper, Paper, ctl, fashion_reid};
+use super::{Capability, ImagePaper, PairPaper, Paper, ctl, fashion_reid, t_emde};
 
 /// Work that is done for a paper whose type is only known here: by the kind of what it learns from.
 pub trait Visitor {
@@ -9,16 +9,24 @@ pub trait Visitor {
 
     /// Does it for a paper that learns from labelled pictures.
     fn images<P: ImagePaper>(self) -> Self::Output;
+
+    /// Does it for a paper that learns from images and their captions.
+    fn pairs<P: PairPaper>(self) -> Self::Output;
 }
 
 /// The rooms' names.
-pub const ROOMS: &[&str] = &[ctl::Ctl::ROOM, fashion_reid::FashionReid::ROOM];
+pub const ROOMS: &[&str] = &[
+    ctl::Ctl::ROOM,
+    fashion_reid::FashionReid::ROOM,
+    t_emde::Matching::ROOM,
+];
 
 /// Does the work for the room of that name, if there is one.
 pub fn visit<V: Visitor>(room: &str, visitor: V) -> Option<V::Output> {
     Some(match room {
         ctl::Ctl::ROOM => visitor.images::<ctl::Ctl>(),
         fashion_reid::FashionReid::ROOM => visitor.images::<fashion_reid::FashionReid>(),
+        t_emde::Matching::ROOM => visitor.pairs::<t_emde::Matching>(),
         _ => return None,
     })
 }
@@ -29,6 +37,9 @@ pub fn capabilities(room: &str) -> &'static [Capability] {
     impl Visitor for Capabilities {
         type Output = &'static [Capability];
         fn images<P: ImagePaper>(self) -> Self::Output {
+            P::CAPABILITIES
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
             P::CAPABILITIES
         }
     }

@@ -40,10 +40,12 @@ pub struct Page<'a> {
     pub lines: &'a [Line],
     /// The figure that chose the best checkpoint.
     pub best: &'a str,
-    /// Searches and failures.
+    /// Searches and failures among the pictures of the table.
     pub showcase: Option<&'a Showcase>,
-    /// The data that it speaks of.
-    pub table: &'a Table,
+    /// The data that it speaks of, where it is a table.
+    pub table: Option<&'a Table>,
+    /// What is said of data that is no table, by name.
+    pub data: &'a [(String, String)],
     /// How its pictures are read.
     pub decode: DecodeOptions,
     /// The resolved recipe.
@@ -108,9 +110,15 @@ impl Page<'_> {
             for note in self.notes {
                 quiet(html, note);
             }
+            // A sum stands before the two ways that it is the sum of.
+            let heads = if self.report.headline.metrics.get("rsum").is_some() {
+                3
+            } else {
+                2
+            };
             html.element("ul", &[("class", "heads")], |html| {
-                for protocol in self.report.protocols().take(2) {
-                    for name in ["recall@1", "mAP"] {
+                for protocol in self.report.protocols().take(heads) {
+                    for name in ["rsum", "recall@1", "mAP"] {
                         let Some(figure) = protocol.metrics.get(name) else {
                             continue;
                         };
@@ -291,7 +299,7 @@ impl Page<'_> {
     }
 
     fn item(&self, row: usize) -> &Item {
-        &self.table.items[row]
+        &self.table.expect("searches are among a table's pictures").items[row]
     }
 
     fn confusion(&self, html: &mut Html, show: &Showcase) {
@@ -337,7 +345,10 @@ impl Page<'_> {
     }
 
     fn data(&self, html: &mut Html) {
-        let summary: Summary = self.table.summary();
+        let Some(table) = self.table else {
+            return facts(html, self.data);
+        };
+        let summary: Summary = table.summary();
         let mut list: Vec<(String, String)> = vec![
             ("name".into(), summary.name.clone()),
             (

@@ -396,7 +396,11 @@ fn limit(table: &Table, count: usize) -> Table {
     limited
 }
 
-/// `${NAME}` becomes the environment variable of that name; a leading `~/` the home folder.
+/// The path that a key of `[data]` says: `${NAME}` becomes the environment variable of that name; a leading `~/` the home folder.
+pub(crate) fn expand_path(key: &'static str, text: &str) -> Result<PathBuf, DataError> {
+    expand(key, text, &|name| std::env::var(name).ok())
+}
+
 fn expand(
     key: &'static str,
     text: &str,

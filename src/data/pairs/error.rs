@@ -56,21 +56,23 @@ pub enum PairError {
         line: usize,
     },
     /// A feature that is no number.
-    #[error("{}, image {image} (from 0): region {region} holds a value that is not finite", path.display())]
+    #[error("{}, row {image} (from 0): region {region} holds a value that is not finite", path.display())]
     #[diagnostic(help(
         "compute this image's features anew; a broken picture or an overflow in half precision leaves NaN behind"
     ))]
     NotFinite {
         /// The file.
         path: PathBuf,
-        /// The image's row.
+        /// The row.
         image: usize,
         /// The region.
         region: usize,
     },
     /// Too few pairs for a batch.
     #[error("the split has {captions} captions, fewer than a batch of {batch}")]
-    #[diagnostic(help("set data.batch to {captions} or less"))]
+    #[diagnostic(help(
+        "set data.batch to {captions} or less, and to 2 at least: a single pair has no negative"
+    ))]
     FewCaptions {
         /// Captions.
         captions: usize,

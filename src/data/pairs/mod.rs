@@ -7,8 +7,10 @@ mod error;
 mod features;
 mod feed;
 mod precomputed;
+mod section;
 
 pub use error::PairError;
 pub use features::Features;
 pub use feed::{PairBatch, PairFeed};
 pub use precomputed::Precomputed;
+pub use section::{PairSection, Part};

@@ -10,6 +10,7 @@
 //! | global vectors: gated self-attention, mean, T-EMDE | [`global`] | the host's code; the layer is [`crate::nn::TEmde`] |
 //! | attention filtration | [`saf`] | the host's code |
 //! | graph reasoning | [`sgr`] | the host's code |
+//! | the model, its loss and what follows from the first batch | [`system`] | the host's code; the offsets are ours |
 //! | the loss | [`crate::losses::HardestHinge`] | the host's code |
 //!
 //! **What is published and what is not.** The host models are those of their released code. Of T-EMDE itself only the abstract and the
@@ -20,12 +21,17 @@ pub mod encoders;
 pub mod global;
 pub mod local;
 pub mod saf;
+mod settings;
 pub mod sgr;
 pub mod similarity;
+pub mod system;
 
 pub use encoders::{EncoderConfig, ImageEncoder, TextEncoder};
 pub use global::{Global, GlobalKind};
+pub use settings::{LossSection, Matching, ModelSection};
 pub use similarity::{EncodedCaptions, EncodedImages, Head, Similarity, SimilarityConfig};
+
+pub use system::Matcher;
 
 #[cfg(test)]
 mod tests;

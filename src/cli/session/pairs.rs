@@ -1,0 +1,388 @@
+//! Rooms that learn from images and their captions.
+
+use super::{Common, EvalFlags, Evaluation, Session};
+use crate::backbones::weights::{self, Import, LoadReport, Tensors};
+use crate::cli::run::{grouped, weights_hash};
+use crate::cli::{CliError, Which, bar, look, say, weights_of};
+use crate::data::feed::{Feed, Job};
+use crate::data::pairs::{PairFeed, PairSection, Part, Precomputed};
+use crate::data::text::Vocabulary;
+use crate::device::Device;
+use crate::papers::{PairFacts, PairPaper};
+use crate::recipe::{Reader, Recipe};
+use crate::report::figures::{EvalReport, Protocol};
+use crate::train::TrainError;
+use crate::train::checkpoint::State;
+use crate::train::engine::{Evaluated, Hooks};
+use crate::train::matching::{self, Measured, PairEvalSection, ScoreMatrix};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Everything that a recipe of such a room says, checked.
+pub struct PairPlan<P> {
+    /// What every recipe says.
+    pub common: Common,
+    /// The paper's own sections.
+    pub paper: P,
+    /// `[data]`.
+    pub data: PairSection,
+    /// `[eval]`.
+    pub eval: PairEvalSection,
+}
+
+/// A recipe with its images and captions.
+pub struct PairSession<P> {
+    /// What the recipe says.
+    pub plan: PairPlan<P>,
+    vocabulary: Vocabulary,
+    /// None where nothing is trained.
+    feed: Option<Arc<PairFeed>>,
+    train: Option<Arc<Precomputed>>,
+    /// None where nothing is evaluated while training goes on.
+    valid: Option<Arc<Precomputed>>,
+    /// What is evaluated at the end.
+    evaluated: Arc<Precomputed>,
+    fingerprint: String,
+    facts: PairFacts,
+}
+
+/// What the sections that are not common say.
+fn own<P: PairPaper>(reader: &mut Reader) -> Option<(P, PairSection, PairEvalSection)> {
+    let data: Option<PairSection> = reader.section_required("data");
+    let paper = P::read(reader);
+    let eval: Option<PairEvalSection> = reader.section("eval");
+    Some((paper?, data?, eval.unwrap_or_default()))
+}
+
+impl<P: PairPaper> PairSession<P> {
+    fn with(plan: PairPlan<P>, training: bool) -> crate::Result<Self> {
+        let vocabulary = plan.data.vocabulary()?;
+        let open = |part| plan.data.open(part, &vocabulary).map(Arc::new);
+        let evaluated = open(plan.eval.part())?;
+        let train = match training {
+            true => Some(open(Part::Train)?),
+            false => None,
+        };
+        let valid = match (training && plan.common.train.evaluate_every > 0, plan.eval.part()) {
+            (false, _) => None,
+            (true, Part::Valid) => Some(evaluated.clone()),
+            (true, _) => Some(open(Part::Valid)?),
+        };
+        let [_, regions, dim] = evaluated.features.shape();
+        for split in train.iter().chain(&valid) {
+            let [_, r, d] = split.features.shape();
+            if (r, d) != (regions, dim) {
+                return Err(TrainError::Setting(format!(
+                    "{} has {r} regions of {d} numbers an image, {} has {regions} of {dim}: the splits must be made alike",
+                    split.path().display(),
+                    evaluated.path().display()
+                ))
+                .into());
+            }
+        }
+        let facts = PairFacts {
+            words: vocabulary.len(),
+            regions,
+            dim,
+        };
+        plan.paper.check(&facts).map_err(TrainError::Setting)?;
+        let feed = match &train {
+            Some(train) => Some(Arc::new(PairFeed::new(
+                train.clone(),
+                plan.data.batch,
+                plan.common.train.seed,
+            )?)),
+            None => None,
+        };
+        let mut hash = blake3::Hasher::new();
+        hash.update(&(vocabulary.len() as u64).to_le_bytes());
+        for split in train.iter().chain(&valid).chain([&evaluated]) {
+            split.identify(&mut hash)?;
+        }
+        Ok(Self {
+            vocabulary,
+            feed,
+            train,
+            valid,
+            evaluated,
+            fingerprint: hash.finalize().to_hex()[..16].to_string(),
+            facts,
+            plan,
+        })
+    }
+
+    /// The fingerprint of what is evaluated alone, which is the same whether or not the training split is at hand.
+    fn evaluated_fingerprint(&self) -> crate::Result<String> {
+        let mut hash = blake3::Hasher::new();
+        self.evaluated.identify(&mut hash)?;
+        Ok(hash.finalize().to_hex()[..16].to_string())
+    }
+
+    /// The data's name: that of its folder.
+    pub fn name(&self) -> String {
+        let root = self.plan.data.root().unwrap_or_default();
+        root.file_name()
+            .map_or_else(|| "pairs".into(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// The splits that are open, in words.
+    pub fn splits(&self) -> Vec<(String, String)> {
+        let mut splits = Vec::new();
+        let mut add = |part: Part, split: &Precomputed| {
+            let [_, regions, dim] = split.features.shape();
+            splits.push((
+                self.plan.data.name(part).to_string(),
+                format!(
+                    "{} images of {regions} × {dim}, {} captions of up to {} words",
+                    grouped(split.images()),
+                    grouped(split.captions.len()),
+                    split.longest() - 2
+                ),
+            ));
+        };
+        if let Some(split) = &self.train {
+            add(Part::Train, split);
+        }
+        if let Some(split) = &self.valid {
+            add(Part::Valid, split);
+        }
+        if self
+            .valid
+            .as_ref()
+            .is_none_or(|valid| !Arc::ptr_eq(valid, &self.evaluated))
+        {
+            add(self.plan.eval.part(), &self.evaluated);
+        }
+        splits
+    }
+
+    fn protocol(measured: Measured) -> Protocol {
+        let cmc = measured
+            .ranks
+            .as_ref()
+            .map(|ranks| crate::metrics::cmc::curve(ranks, 50))
+            .unwrap_or_default();
+        Protocol {
+            protocol: measured.protocol,
+            settings: None,
+            queries: measured.queries,
+            skipped: 0,
+            gallery: measured.gallery,
+            metrics: measured.figures,
+            cmc,
+        }
+    }
+}
+
+/// Evaluates the valid split while training goes on.
+struct Evaluator<P> {
+    split: Arc<Precomputed>,
+    section: PairEvalSection,
+    device: Device,
+    paper: std::marker::PhantomData<fn() -> P>,
+}
+
+impl<P: PairPaper> Hooks<P::Model> for Evaluator<P> {
+    fn evaluate(&mut self, model: &P::Model, _state: &State) -> crate::Result<Evaluated> {
+        let PairEvalSection { batch, captions, .. } = self.section;
+        let scores = matching::score(model, &self.split, &self.device, batch, captions, &mut |_| {})?;
+        let measured = matching::measure(&scores, self.split.per_image(), &self.section, 0, true)?;
+        let mut figures = Vec::new();
+        for measured in measured {
+            for (name, figure) in measured.figures.0 {
+                let name = match name == measured.protocol {
+                    true => name,
+                    false => format!("{}/{name}", measured.protocol),
+                };
+                figures.push((name, figure.value));
+            }
+        }
+        Ok(Evaluated { figures })
+    }
+}
+
+impl<P: PairPaper> Session for PairSession<P> {
+    type Plan = PairPlan<P>;
+    type Model = P::Model;
+    type Feed = PairFeed;
+    type Seen = ScoreMatrix;
+
+    const ROOM: &'static str = P::ROOM;
+    const ITEMS: &'static str = "pairs";
+    const SHOWN: &'static [&'static str] = &["i2t/recall@1", "t2i/recall@1"];
+
+    fn read(recipe: Recipe) -> crate::Result<PairPlan<P>> {
+        let (common, (paper, data, eval)) = Common::read(recipe, |reader| {
+            let own = own::<P>(reader);
+            let names = matching::names();
+            let best = reader.text("train.best");
+            if best.as_ref().is_none_or(|best| !names.contains(best)) {
+                let problem = match best {
+                    Some(best) => format!("there is no figure `{best}` to choose the best checkpoint by"),
+                    None => "the figure that chooses the best checkpoint is not named".into(),
+                };
+                reader.refuse(
+                    "train.best",
+                    problem,
+                    format!("write best = \"rsum\", or one of {}", names[1..].join(", ")),
+                );
+            }
+            own
+        })?;
+        Ok(PairPlan {
+            common,
+            paper,
+            data,
+            eval,
+        })
+    }
+
+    fn open(plan: PairPlan<P>) -> crate::Result<Self> {
+        Self::with(plan, true)
+    }
+
+    fn open_to_evaluate(
+        plan: PairPlan<P>,
+        flags: EvalFlags,
+        _weights: Option<&Tensors>,
+    ) -> crate::Result<Self> {
+        let EvalFlags {
+            on,
+            rerank,
+            expansion,
+            projector,
+        } = flags;
+        let useless = [
+            ("--on", on.is_some()),
+            ("--rerank", rerank.is_some()),
+            ("--qe and --dba", expansion.is_some()),
+            ("--projector", projector.is_some()),
+        ];
+        if let Some((flag, _)) = useless.iter().find(|(_, given)| *given) {
+            return Err(CliError::NoFlag { flag, room: P::ROOM }.into());
+        }
+        Self::with(plan, false)
+    }
+
+    fn common(&self) -> &Common {
+        &self.plan.common
+    }
+
+    fn feed(&self) -> &Arc<PairFeed> {
+        self.feed
+            .as_ref()
+            .expect("a session that is only evaluated asks for no batches")
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn classes(&self) -> Option<usize> {
+        None
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!(
+            "data     {}: vocabulary of {} words",
+            self.name(),
+            grouped(self.vocabulary.len())
+        );
+        for (name, split) in self.splits() {
+            text.push_str(&format!("\n         {name}: {split}"));
+        }
+        text
+    }
+
+    fn model(&self, device: &Device) -> crate::Result<(P::Model, Option<LoadReport>)> {
+        let seed = self.plan.common.train.seed;
+        let autodiff = device.clone().autodiff();
+        let model = self.plan.paper.model(&self.facts, seed, &autodiff)?;
+        let model = match &self.feed {
+            Some(feed) => {
+                let first = feed
+                    .load(Job { epoch: 0, batch: 0 }, &mut ())
+                    .map_err(TrainError::from)?;
+                self.plan.paper.settle(model, first, device)
+            }
+            None => model,
+        };
+        Ok((model, None))
+    }
+
+    fn init_from(&self, model: P::Model, path: &Path) -> crate::Result<P::Model> {
+        let path = match path.is_dir() {
+            true => weights_of(path, Some(Which::Best))?.0,
+            false => path.to_path_buf(),
+        };
+        let exchangeable = self.plan.paper.exchangeable();
+        let import = Import {
+            source: path.display().to_string(),
+            allow_missing: exchangeable.clone(),
+            allow_unused: exchangeable.clone(),
+            allow_mismatched: exchangeable,
+            ..Import::default()
+        };
+        let (model, report) = weights::apply(model, &weights::read(&path)?, &import)?;
+        say!("weights  {}: {report}", path.display());
+        Ok(model)
+    }
+
+    fn evaluator(&self, device: &Device) -> Box<dyn Hooks<P::Model> + Send> {
+        Box::new(Evaluator::<P> {
+            split: self.valid.as_ref().unwrap_or(&self.evaluated).clone(),
+            section: self.plan.eval.clone(),
+            device: device.clone(),
+            paper: std::marker::PhantomData,
+        })
+    }
+
+    fn evaluate(
+        &self,
+        model: &P::Model,
+        device: &Device,
+        weights: &str,
+        source: &Path,
+    ) -> crate::Result<Evaluation<ScoreMatrix>> {
+        let PairPlan { common, eval, .. } = &self.plan;
+        let split = &self.evaluated;
+        let captions = split.captions.len();
+        say!(
+            "evaluate {} images × {} captions in tiles of {} × {}: {} MB of scores",
+            grouped(split.images()),
+            grouped(captions),
+            eval.batch,
+            eval.captions,
+            grouped((4 * split.images() * captions).div_ceil(1_000_000))
+        );
+        let bar = bar("score", captions);
+        let scores = matching::score(model, split, device, eval.batch, eval.captions, &mut |done| {
+            bar.set_position(done as u64)
+        })?;
+        bar.finish_and_clear();
+        let measured = matching::measure(&scores, split.per_image(), eval, common.train.seed, false)?;
+        let mut protocols = measured.into_iter().map(Self::protocol);
+        let report = EvalReport {
+            recipe: common.recipe.name.clone(),
+            data: self.name(),
+            split: self.plan.data.name(eval.part()).into(),
+            seed: Some(common.train.seed),
+            weights: Some(format!("{} ({weights})", source.display())),
+            weights_hash: Some(weights_hash(model)),
+            data_fingerprint: Some(self.evaluated_fingerprint()?),
+            headline: protocols.next().expect("both ways are measured"),
+            also: protocols.collect(),
+        };
+        Ok(Evaluation { report, seen: scores })
+    }
+
+    fn look(
+        &self,
+        evaluation: &Evaluation<ScoreMatrix>,
+        _device: &Device,
+        folder: &Path,
+        run: Option<&Path>,
+    ) -> Option<PathBuf> {
+        look::of_pairs(self, evaluation, folder, run)
+    }
+}
