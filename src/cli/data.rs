@@ -2,6 +2,8 @@
 
 mod convert;
 mod init;
+mod regions;
+mod vocabulary;
 
 mod wardrobe;
 
@@ -26,10 +28,12 @@ pub struct DataArgs {
 pub enum DataVerb {
     /// Look at every image and at the splits; say what is wrong, all at once.
     Check(CheckArgs),
-    /// Write a data set of any layout as a table or as tar shards.
+    /// Write a data set of any layout as a table or as tar shards, or region features as an array.
     Convert(convert::ConvertArgs),
     /// Look at a folder or a table and write a first recipe for it.
     Init(init::InitArgs),
+    /// Number the words of captions.
+    Vocabulary(vocabulary::VocabularyArgs),
     /// Draw our own garments into files for use elsewhere, or onto a contact sheet.
     Wardrobe(wardrobe::WardrobeArgs),
 }
@@ -120,6 +124,7 @@ pub fn run(
         DataVerb::Check(args) => run_check(args, recipe),
         DataVerb::Convert(args) => convert::run(args),
         DataVerb::Init(args) => init::run(args),
+        DataVerb::Vocabulary(args) => vocabulary::run(args),
         DataVerb::Wardrobe(args) => wardrobe::run(args),
     }
 }

@@ -130,7 +130,7 @@ pub enum CliError {
     #[diagnostic(help("give --out another name; an .npy has a .csv and a .json of its name beside it"))]
     Input(PathBuf),
     /// An option that says nothing about this format.
-    #[error("{option} means nothing for --format {format}")]
+    #[error("{option} means nothing for {format}")]
     #[diagnostic(help("it is for {formats}: leave it out, or choose another format"))]
     Useless {
         /// The option.

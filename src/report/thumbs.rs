@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::base64;
+use crate::base64;
 use crate::data::image::{DecodeOptions, Filter, Picture, Resizer, decode};
 use crate::data::{ImageRef, Item};
 

@@ -138,7 +138,7 @@ fn check(args: &ExportArgs) -> crate::Result<()> {
     let refuse = |wrong: bool, option: &'static str, formats: &'static str| match wrong {
         true => Err(CliError::Useless {
             option,
-            format: format.name(),
+            format: format!("--format {}", format.name()),
             formats,
         }),
         false => Ok(()),

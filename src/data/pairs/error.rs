@@ -68,6 +68,33 @@ pub enum PairError {
         /// The region.
         region: usize,
     },
+    /// A line of region features that cannot be used.
+    #[error("{}, line {line}: {problem}", path.display())]
+    #[diagnostic(help(
+        "a line holds image_id, image_w, image_h, num_boxes, boxes and features between tabs, the last two as base64 of float32, and every \
+         image has the same number of regions"
+    ))]
+    Regions {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An image of the list that no file has.
+    #[error("image {id} of the list is in none of the {files} files, which hold {images} images")]
+    #[diagnostic(help(
+        "name all files of the split (a folder will do), and ids as their first column has them"
+    ))]
+    NoRegions {
+        /// The image.
+        id: String,
+        /// How many files were read.
+        files: usize,
+        /// How many images they hold.
+        images: usize,
+    },
     /// Too few pairs for a batch.
     #[error("the split has {captions} captions, fewer than a batch of {batch}")]
     #[diagnostic(help(

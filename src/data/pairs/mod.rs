@@ -7,10 +7,12 @@ mod error;
 mod features;
 mod feed;
 mod precomputed;
+mod regions;
 mod section;
 
 pub use error::PairError;
 pub use features::Features;
 pub use feed::{PairBatch, PairFeed};
 pub use precomputed::Precomputed;
+pub use regions::{Stacked, stack};
 pub use section::{PairSection, Part};
