@@ -107,6 +107,9 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cli(#[from] crate::cli::CliError),
+    /// The user asked to stop; what was done so far is kept.
+    #[error("stopped: {0}")]
+    Interrupted(String),
     /// A library gave up.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -4,7 +4,7 @@ use super::eval::{self, Target};
 use super::run::weights_hash;
 use super::session::{ImagePlan, ImageSession, ImageVerb, Session, for_embedding};
 use super::{CliError, RUNS, say};
-use crate::backbones::weights::{self, WeightsError};
+use crate::backbones::weights::WeightsError;
 use crate::data::datasets::pictures;
 use crate::data::native::{self, ReadOptions};
 use crate::data::transform::Pipeline;
@@ -201,7 +201,7 @@ impl<P: ImagePaper> Trained<P> {
             .ok_or_else(|| CliError::NoWeights(target.recipe.name.clone()))?;
         let mut plan = ImageSession::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
-        let tensors = weights::read(&path)?;
+        let tensors = eval::read(&plan.paper, &path)?;
         let facts = plan.paper.facts(&tensors).ok_or_else(|| WeightsError::Format {
             path: path.clone(),
             cause: format!("they are not those of a trained model of room {}", P::ROOM),

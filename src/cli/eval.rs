@@ -5,6 +5,7 @@ use super::session::{EvalFlags, Session, Verb, for_room};
 use super::{RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import, Tensors};
 use crate::device::{self, Choice, Device};
+use crate::papers::ImagePaper;
 use crate::recipe::{Origin, PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Published};
 use crate::search::{Expansion, Rerank};
@@ -100,12 +101,13 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
     })
 }
 
-/// A trained model in evaluation mode: all of its weights come from the file.
-pub fn load<M: Module>(model: M, path: &Path) -> crate::Result<M> {
-    apply(model, &weights::read(path)?, path)
+/// A trained model's weights: a checkpoint's, or an export's of `tailor export --format safetensors`.
+pub fn read<P: ImagePaper>(paper: &P, path: &Path) -> crate::Result<Tensors> {
+    let tensors = weights::read(path)?;
+    Ok(paper.import(&tensors).unwrap_or(tensors))
 }
 
-/// As [`load`], with the weights that were read from the file.
+/// A trained model in evaluation mode: all of its weights come from those of the file.
 pub fn apply<M: Module>(model: M, tensors: &Tensors, path: &Path) -> crate::Result<M> {
     let import = Import {
         source: path.display().to_string(),
@@ -213,7 +215,7 @@ impl Verb for Eval {
     fn on<S: Session>(self) -> crate::Result<Self::Output> {
         let plan = S::read(self.target.recipe)?;
         let tensors = match &self.target.weights {
-            Some((path, _)) => Some(weights::read(path)?),
+            Some((path, _)) => Some(S::weights(&plan, path)?),
             None => None,
         };
         let flags = EvalFlags {

@@ -154,7 +154,8 @@ pub fn run<S: Session>(session: &S, device: &Device, options: &RunOptions) -> cr
     };
     let (status, outcome) = match end {
         End::Finished | End::Early => (Status::Finished, Outcome::Finished),
-        End::MaxSteps | End::Interrupted => (Status::Interrupted, Outcome::Interrupted),
+        End::MaxSteps => (Status::Stopped, Outcome::Interrupted),
+        End::Interrupted => (Status::Interrupted, Outcome::Interrupted),
     };
     engine.sinks().finish(outcome).map_err(TrainError::from)?;
     engine.run_folder().set_status(status, step)?;
@@ -173,7 +174,7 @@ pub fn run<S: Session>(session: &S, device: &Device, options: &RunOptions) -> cr
     if common.train.finish == Finish::Best && run.best().is_some() {
         let (path, name) = super::weights_of(&root, Some(super::Which::Best))?;
         say!("weights  {} ({name})", path.display());
-        model = super::eval::load(model, &path)?;
+        model = super::eval::apply(model, &weights::read(&path)?, &path)?;
         which = "best";
     }
     let evaluation = session.evaluate(&model, device, which, &root)?;

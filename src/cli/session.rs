@@ -10,7 +10,7 @@ pub use images::{ImagePlan, ImageSession, Seen, embed_all};
 pub use pairs::PairSession;
 
 use super::CliError;
-use crate::backbones::weights::{LoadReport, Tensors};
+use crate::backbones::weights::{self, LoadReport, Tensors};
 use crate::data::feed::Feed;
 use crate::data::pairs::PairSection;
 use crate::data::section::DataSection;
@@ -119,6 +119,11 @@ pub trait Session: Sized {
 
     /// Opens the data and holds recipe and data against each other.
     fn open(plan: Self::Plan) -> crate::Result<Self>;
+
+    /// A trained model's weights: a checkpoint's, or those of an export that the room can read back.
+    fn weights(_plan: &Self::Plan, path: &Path) -> crate::Result<Tensors> {
+        Ok(weights::read(path)?)
+    }
 
     /// Opens what is measured by flags of `tailor eval`; `weights` are those that will be loaded.
     fn open_to_evaluate(plan: Self::Plan, flags: EvalFlags, weights: Option<&Tensors>)

@@ -94,4 +94,8 @@ pub trait ImagePaper: Paper {
 
     /// The trained model under the names of another framework, for serving.
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout);
+
+    /// What [`export`](Self::export) wrote, under the model's own names: it embeds as before, and what only training needs is empty.
+    /// None if the weights are not such an export's.
+    fn import(&self, weights: &Tensors) -> Option<Tensors>;
 }

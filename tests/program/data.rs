@@ -246,17 +246,14 @@ fn a_run_is_measured_on_the_data_of_another_recipe() {
     assert_eq!(std::fs::read(place.run("a").join("eval.json")).unwrap(), own);
     let written = std::fs::read_to_string(place.run("a").join("on-other/eval.json")).unwrap();
     assert!(written.contains("others (recipe other)"));
-    let table = place.ok(&[
-        "eval",
-        "a",
-        "--on",
-        "other.toml",
-        "--device",
-        "cpu",
-        "--set",
-        "data.limit_classes=2",
-    ]);
-    for part in ["on others (recipe other)", "6 queries", "instance on photos"] {
+    let more = ["--rerank=3,2,0.3", "--set", "data.limit_classes=2"];
+    let table = place.ok(&[&["eval", "a", "--on", "other.toml", "--device", "cpu"], &more[..]].concat());
+    for part in [
+        "on others (recipe other)",
+        "6 queries",
+        "instance on photos",
+        "rerank",
+    ] {
         assert!(table.contains(part), "`{part}`: {table}");
     }
     place

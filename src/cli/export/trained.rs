@@ -3,7 +3,7 @@
 use super::super::eval;
 use super::super::session::ImagePlan;
 use super::say;
-use crate::backbones::weights::{self, Tensors, WeightsError};
+use crate::backbones::weights::{Tensors, WeightsError};
 use crate::data::image::decode;
 use crate::data::{self, Split};
 use crate::device::cpu;
@@ -26,8 +26,8 @@ pub struct Trained {
 
 impl Trained {
     /// Reads a file.
-    pub fn read(path: &Path, dtype: Dtype) -> crate::Result<Self> {
-        let exact = weights::read(path)?;
+    pub fn read<P: ImagePaper>(plan: &ImagePlan<P>, path: &Path, dtype: Dtype) -> crate::Result<Self> {
+        let exact = eval::read(&plan.paper, path)?;
         let stored = dtype::stored(exact.clone(), dtype)?;
         Ok(Self { exact, stored, dtype })
     }

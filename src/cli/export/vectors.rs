@@ -12,10 +12,12 @@ use std::path::Path;
 /// Embeds and writes.
 pub fn run<P: ImagePaper>(args: &ExportArgs, plan: ImagePlan<P>, path: &Path) -> crate::Result<()> {
     let device = device::resolve(args.device.parse::<Choice>()?)?.device;
-    let session = ImageSession::open(plan)?;
+    let tensors = eval::read(&plan.paper, path)?;
+    let classes = plan.paper.facts(&tensors).map_or(2, |facts| facts.classes);
+    let session = ImageSession::open_to_measure(plan, classes)?;
     say!("{}", session.describe());
     let (model, _) = session.model(&device)?;
-    let model = eval::load(model, path)?;
+    let model = eval::apply(model, &tensors, path)?;
     let embedded = embed_all(&session, &model, &device)?;
     let task = &session.task;
     let (dim, queries) = (embedded.dim, task.queries().len());

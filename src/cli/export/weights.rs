@@ -31,7 +31,7 @@ pub fn safetensors<P: ImagePaper>(
     path: &Path,
     which: &str,
 ) -> crate::Result<()> {
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     if args.dtype != Dtype::F32 {
         rounding(&plan, &trained, path)?;
     }
@@ -96,7 +96,7 @@ pub fn onnx<P: ImagePaper>(
     if args.dtype == Dtype::Bf16 {
         return Err(OnnxError::Bf16.into());
     }
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     let exact = Trained::model(&plan, &trained.exact, path)?;
     let samples = Samples::new(&plan);
     let hash = weights_hash(&exact);
@@ -202,7 +202,7 @@ pub fn hub<P: ImagePaper>(
     which: &str,
     run: Option<&Path>,
 ) -> crate::Result<()> {
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     let exact = Trained::model(&plan, &trained.exact, path)?;
     let rounding = match args.dtype {
         Dtype::F32 => None,

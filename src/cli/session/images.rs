@@ -7,7 +7,7 @@ pub use evaluate::{Seen, embed_all};
 
 use super::{Common, EvalFlags, Evaluation, Session};
 use crate::backbones::weights::{LoadReport, Tensors};
-use crate::cli::look;
+use crate::cli::{eval, look};
 use crate::data::feed::Feed;
 use crate::data::image_feed::ImageFeed;
 use crate::data::sampler::SamplerSection;
@@ -121,41 +121,32 @@ pub struct ImageSession<P> {
 }
 
 impl<P: ImagePaper> ImageSession<P> {
-    /// The table of a plan's data, sound.
-    fn table(plan: &ImagePlan<P>) -> crate::Result<Arc<Table>> {
-        let table = Arc::new(data::open(&plan.data.dataset)?);
-        data::check::refuse(&table, plan.data.dataset.closed_set)?;
-        Ok(table)
+    /// Opens data that is measured on and not trained on: the recipe's sampler and losses play no part, and the model has the
+    /// classes that its weights were trained for.
+    pub fn open_to_measure(plan: ImagePlan<P>, classes: usize) -> crate::Result<Self> {
+        Self::with(plan, Some(classes))
     }
 
-    fn feed(plan: &ImagePlan<P>, table: &Arc<Table>) -> ImageFeed {
-        ImageFeed::new(
+    fn with(plan: ImagePlan<P>, classes: Option<usize>) -> crate::Result<Self> {
+        let table = Arc::new(data::open(&plan.data.dataset)?);
+        data::check::refuse(&table, plan.data.dataset.closed_set)?;
+        let feed = ImageFeed::new(
             table.clone(),
             table.train(),
             plan.data.sampler.clone(),
             plan.train_pipeline.clone(),
             plan.data.decode,
             plan.common.train.seed,
-        )
-    }
-
-    fn facts(plan: &ImagePlan<P>, classes: usize) -> Facts {
-        Facts {
-            classes,
+        );
+        let facts = Facts {
+            classes: classes.unwrap_or_else(|| feed.classes().len()),
             per_class: match plan.data.sampler {
                 SamplerSection::Pk { per_class, .. } => Some(per_class),
                 _ => None,
             },
-        }
-    }
-
-    /// Opens data that is measured on and not trained on: the recipe's sampler and losses play no part, and the model has the
-    /// classes that its weights were trained for.
-    fn open_foreign(plan: ImagePlan<P>, classes: usize) -> crate::Result<Self> {
-        let table = Self::table(&plan)?;
-        let feed = Self::feed(&plan, &table);
-        let facts = Self::facts(&plan, classes);
-        let task = Task::new(table.clone(), &plan.eval, plan.common.train.seed)?;
+        };
+        let task =
+            Task::new(table.clone(), &plan.eval, plan.common.train.seed)?.with_decode(plan.data.decode);
         Ok(Self {
             plan,
             table,
@@ -195,20 +186,15 @@ impl<P: ImagePaper> Session for ImageSession<P> {
     }
 
     fn open(plan: ImagePlan<P>) -> crate::Result<Self> {
-        let table = Self::table(&plan)?;
-        let feed = Self::feed(&plan, &table);
-        let facts = Self::facts(&plan, feed.classes().len());
-        plan.paper.check(&facts).map_err(TrainError::Setting)?;
-        feed.batches(0).map_err(TrainError::from)?;
-        let task =
-            Task::new(table.clone(), &plan.eval, plan.common.train.seed)?.with_decode(plan.data.decode);
-        Ok(Self {
-            plan,
-            table,
-            feed: Arc::new(feed),
-            facts,
-            task: Arc::new(task),
-        })
+        let session = Self::with(plan, None)?;
+        let paper = &session.plan.paper;
+        paper.check(&session.facts).map_err(TrainError::Setting)?;
+        session.feed.batches(0).map_err(TrainError::from)?;
+        Ok(session)
+    }
+
+    fn weights(plan: &ImagePlan<P>, path: &Path) -> crate::Result<Tensors> {
+        eval::read(&plan.paper, path)
     }
 
     fn open_to_evaluate(
@@ -231,13 +217,11 @@ impl<P: ImagePaper> Session for ImageSession<P> {
         if weights.is_some() {
             plan.paper.forget_published_weights();
         }
-        match flags.on {
-            None => Self::open(plan),
-            Some(_) => {
-                // The classifier is as wide as the run's own data had classes; it is not asked for anything here.
-                let known = weights.and_then(|weights| plan.paper.facts(weights));
-                Self::open_foreign(plan, known.map_or(2, |facts| facts.classes))
-            }
+        // The classifier is as wide as the data had classes that the weights were trained on; it is not asked for anything here.
+        let known = weights.and_then(|weights| plan.paper.facts(weights));
+        match (flags.on, known) {
+            (None, None) => Self::open(plan),
+            (_, known) => Self::open_to_measure(plan, known.map_or(2, |facts| facts.classes)),
         }
     }
 

@@ -157,6 +157,7 @@ pub fn run(args: SweepArgs) -> crate::Result<()> {
     name::check(&name)?;
     let folder = args.runs.join(&name);
     let mut record = open(&args, &folder, &base)?;
+    let mut stopped = None;
     let wanted: Vec<(usize, Recipe)> = wanted
         .into_iter()
         .map(|(set, seed, recipe)| (record.cell(&set, seed), recipe))
@@ -192,11 +193,14 @@ pub fn run(args: SweepArgs) -> crate::Result<()> {
         settle(&mut record.cells[*at], result);
         save(&record, &folder)?;
         if interrupted {
-            say!("stopped: go on with the same command and `--run {name} --resume`");
+            stopped = Some(crate::Error::Interrupted(format!(
+                "go on with the same command and `--run {name} --resume`"
+            )));
             break;
         }
     }
-    show(&args, &record, &folder, wanted.iter().map(|(at, _)| *at))
+    show(&args, &record, &folder, wanted.iter().map(|(at, _)| *at))?;
+    stopped.map_or(Ok(()), Err)
 }
 
 fn recipe_of(name: &str, fixed: &[String], set: &[Setting], seed: Option<u64>) -> crate::Result<Recipe> {

@@ -37,6 +37,9 @@ pub struct Ctl {
     pub loss: LossSection,
 }
 
+/// The path of the neck.
+const NECK: &str = "head.bottleneck";
+
 impl Paper for Ctl {
     const ROOM: &'static str = "ctl";
     const CAPABILITIES: &'static [Capability] = &[Capability::Embed];
@@ -96,6 +99,10 @@ impl ImagePaper for Ctl {
     }
 
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout) {
-        for_torchvision(&self.model.trunk, weights, "head.bottleneck")
+        for_torchvision(&self.model.trunk, weights, NECK)
+    }
+
+    fn import(&self, weights: &Tensors) -> Option<Tensors> {
+        super::images::import(weights, NECK, self.loss.center.is_some())
     }
 }

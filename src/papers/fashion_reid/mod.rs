@@ -35,6 +35,9 @@ pub struct FashionReid {
     pub loss: LossSection,
 }
 
+/// The path of the neck.
+const NECK: &str = "head.bottleneck";
+
 impl Paper for FashionReid {
     const ROOM: &'static str = "fashion-reid";
     const CAPABILITIES: &'static [Capability] = &[Capability::Embed];
@@ -90,6 +93,10 @@ impl ImagePaper for FashionReid {
     }
 
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout) {
-        for_torchvision(&self.model.trunk, weights, "head.bottleneck")
+        for_torchvision(&self.model.trunk, weights, NECK)
+    }
+
+    fn import(&self, weights: &Tensors) -> Option<Tensors> {
+        super::images::import(weights, NECK, self.loss.center_weight.is_some())
     }
 }
