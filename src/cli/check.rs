@@ -2,18 +2,22 @@
 
 use super::run::grouped;
 use super::say;
-use super::session::{Session, Verb, for_room};
+use super::session::{Session, Verb, for_room, visit};
 use crate::backbones::weights;
 use crate::data::DatasetSection;
 use crate::data::feed::{Feed, Job};
+use crate::data::pairs::PairSection;
 use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
-use crate::papers::{Clock, Objective};
+use crate::papers::registry::Visitor;
+use crate::papers::{Clock, ImagePaper, Objective, PairPaper};
 use crate::recipe::Recipe;
 use crate::train::optim::{Groups, Optimizer};
 use crate::train::sinks::system;
 use crate::train::{TrainError, freeze};
 use burn::optim::GradientsParams;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use std::time::Instant;
 
 /// Checks a recipe whole: its keys, its data, one training step.
@@ -47,14 +51,38 @@ pub fn run(args: CheckArgs) -> crate::Result<()> {
     facts.print(args.json)
 }
 
-/// The data section of a recipe, for `tailor data check`.
-pub fn dataset(recipe: &str, sets: &[String]) -> crate::Result<DatasetSection> {
+/// What a recipe says of its data, for `tailor data check`.
+pub fn data_of(recipe: &str, sets: &[String]) -> crate::Result<DataOf> {
+    struct Kind<'a>(&'a Recipe);
+    impl Kind<'_> {
+        fn section<T: DeserializeOwned + JsonSchema>(self) -> crate::Result<T> {
+            let mut reader = self.0.reader();
+            let data = reader.section_required("data");
+            reader.skip_rest();
+            reader.finish()?;
+            Ok(data.expect("the reader refused nothing"))
+        }
+    }
+    impl Visitor for Kind<'_> {
+        type Output = crate::Result<DataOf>;
+        fn images<P: ImagePaper>(self) -> Self::Output {
+            let data: DataSection = self.section()?;
+            Ok(DataOf::Pictures(Box::new(data.dataset)))
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
+            Ok(DataOf::Pairs(self.section()?))
+        }
+    }
     let recipe = Recipe::load(recipe, sets)?;
-    let mut reader = recipe.reader();
-    let data: Option<DataSection> = reader.section_required("data");
-    reader.skip_rest();
-    reader.finish()?;
-    Ok(data.expect("the reader refused nothing").dataset)
+    visit(&recipe, Kind(&recipe))
+}
+
+/// A recipe's data, by the kind of its room.
+pub enum DataOf {
+    /// Labelled pictures.
+    Pictures(Box<DatasetSection>),
+    /// Images with captions.
+    Pairs(PairSection),
 }
 
 struct Check {

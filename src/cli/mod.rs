@@ -165,7 +165,7 @@ pub fn run(cli: Cli) -> crate::Result<()> {
         Verb::Check(args) => check::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Runs(args) => runs::run(&args),
-        Verb::Data(args) => data::run(&args, check::dataset),
+        Verb::Data(args) => data::run(&args, check::data_of),
         Verb::Devices(args) => devices::run(args),
     }
 }

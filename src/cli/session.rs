@@ -282,7 +282,8 @@ fn cannot<P: Paper>(verb: &'static str, needs: Capability) -> crate::Error {
     .into()
 }
 
-fn visit<V, T>(recipe: &Recipe, visitor: V) -> crate::Result<T>
+/// Does the work for the room that the recipe names, by its kind; a recipe without a room of this version is refused.
+pub fn visit<V, T>(recipe: &Recipe, visitor: V) -> crate::Result<T>
 where
     V: Visitor<Output = crate::Result<T>>,
 {

@@ -370,7 +370,17 @@ fn features_and_captions_that_do_not_fit_are_named() {
     place
         .fails(&["train", "pairs.toml", "--device", "cpu", "--run", "nan"])
         .says(&["train_ims.npy", "row 17", "not finite"]);
+    // The check names all of them at once.
+    let output = place.tailor(&["data", "check", "pairs.toml"]);
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        report.contains("row 17") && report.contains("1 error"),
+        "{report}"
+    );
+    assert_eq!(output.status.code(), Some(1));
     put("train_ims.npy", &features);
+    let report = place.json(&["data", "check", "pairs.toml", "--json"]);
+    assert_eq!(report["splits"][0]["captions"], 800, "{report}");
 
     // All-zero regions (padding, dead detections) are trained through.
     let mut values = images("train", 160).features;
