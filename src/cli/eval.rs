@@ -2,7 +2,7 @@
 
 use super::run::published;
 use super::session::{EvalFlags, Session, Verb, for_room};
-use super::{RUNS, Which, run_of, say, weights_of};
+use super::{CliError, RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import, Tensors};
 use crate::device::{self, Choice, Device};
 use crate::papers::ImagePaper;
@@ -21,6 +21,7 @@ use std::time::SystemTime;
   tailor eval first --weights best --json
   tailor eval first --rerank --qe
   tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501
+  tailor eval sgr-f30k --ensemble saf-f30k
   tailor eval deepfashion-l --on fashion-reid-street2shop-l --set data.root=/data/street2shop")]
 pub struct EvalArgs {
     /// A run's folder or name, a recipe's file, or the name of a built-in recipe.
@@ -51,6 +52,10 @@ pub struct EvalArgs {
     /// Augment the gallery by each item's N nearest before queries are expanded.
     #[arg(long, value_name = "N")]
     dba: Option<usize>,
+    /// Average the scores with those of another run of the same room, as SGRAF is the average of a SAF and an SGR. Many times. Its
+    /// weights are those that `tailor eval` would take.
+    #[arg(long, value_name = "RUN")]
+    ensemble: Vec<String>,
     /// Show so many pictures in TensorBoard's projector.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000")]
     projector: Option<usize>,
@@ -136,8 +141,16 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     }
     say!("device   {device}");
     let recipe = target.recipe.clone();
+    let mut ensemble = Vec::new();
+    for name in &args.ensemble {
+        let member = self::target(name, None, &[], &args.runs)?;
+        if member.run.is_none() {
+            return Err(CliError::NoWeights(name.clone()).into());
+        }
+        ensemble.push(member);
+    }
     // Settings and other weights change what is measured: only the run's own figures are its eval.json.
-    let own = args.weights.is_none();
+    let own = args.weights.is_none() && ensemble.is_empty();
     let folder = match (&args.out, &target.run, &other) {
         (Some(folder), ..) => folder.clone(),
         (None, Some(run), Some(other)) if own => run.join(format!("on-{}", other.recipe.name)),
@@ -166,6 +179,7 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
                 rerank: args.rerank,
                 expansion,
                 projector: args.projector,
+                ensemble,
             },
         },
     )?;

@@ -118,12 +118,23 @@ pub enum CliError {
     },
     /// A flag of `tailor eval` that a room has no use for.
     #[error("{flag} means nothing in room {room}")]
-    #[diagnostic(help("it is for rooms that embed pictures: leave it out"))]
+    #[diagnostic(help("leave it out: it is for {rooms}"))]
     NoFlag {
         /// The flag.
         flag: &'static str,
         /// The room.
         room: &'static str,
+        /// The rooms that have a use for it.
+        rooms: String,
+    },
+    /// Runs that cannot be averaged.
+    #[error("the scores of {run} cannot be averaged with these: {problem}")]
+    #[diagnostic(help("average runs of one room that were trained with one vocabulary"))]
+    Ensemble {
+        /// The other run.
+        run: String,
+        /// Why.
+        problem: String,
     },
     /// A file that is read and would be written.
     #[error("{} is read: it cannot be written as well", .0.display())]

@@ -10,6 +10,7 @@ pub use images::{ImagePlan, ImageSession, Seen, embed_all};
 pub use pairs::PairSession;
 
 use super::CliError;
+use super::eval::Target;
 use crate::backbones::weights::{self, LoadReport, Tensors};
 use crate::data::feed::Feed;
 use crate::data::pairs::PairSection;
@@ -84,7 +85,6 @@ pub struct Evaluation<T> {
 }
 
 /// What `tailor eval` asks for beside the recipe.
-#[derive(Default)]
 pub struct EvalFlags {
     /// The data and the `[eval]` of another recipe.
     pub on: Option<Recipe>,
@@ -94,6 +94,8 @@ pub struct EvalFlags {
     pub expansion: Option<Expansion>,
     /// Show so many pictures in the projector.
     pub projector: Option<usize>,
+    /// Runs whose scores are averaged with the target's.
+    pub ensemble: Vec<Target>,
 }
 
 /// A recipe with its data, ready to be trained and evaluated: what `train`, `check`, `sweep` and `eval` drive.

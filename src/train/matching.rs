@@ -248,6 +248,17 @@ mod tests {
     }
 
     #[test]
+    fn scores_are_averaged_behind_the_sigmoid() {
+        let of = |values: [f32; 2]| ScoreMatrix::new(values.to_vec(), 1).sigmoid();
+        // Logits 0 and 4 average to 2 against 3 and 0.5 to 1.75; scores to 0.741 against 0.788.
+        let mean = ScoreMatrix::mean(&[of([0.0, 3.0]), of([4.0, 0.5])]);
+        let wanted = [(0.5 + 0.982_014) / 2.0, (0.952_574 + 0.622_459) / 2.0];
+        for (found, wanted) in mean.values().iter().zip(wanted) {
+            assert!((found - wanted).abs() < 1e-5, "{:?}", mean.values());
+        }
+    }
+
+    #[test]
     fn a_collapsed_model_finds_nothing() {
         let matrix = ScoreMatrix::new(vec![0.5; 20 * 100], 20);
         let measured = measure(&matrix, 5, &section(1), 0, true).unwrap();

@@ -295,6 +295,19 @@ fn a_matcher_goes_on_bit_for_bit_and_starts_from_another() {
     same("optimizer.model.safetensors");
     assert_eq!(figures(&place.run("whole")), figures(&place.run("pieces")));
 
+    // SGRAF is the average of a SAF and an SGR.
+    train(&place, "saf", &["--max-steps", "25"]);
+    let both = place.json(&["eval", "whole", "--ensemble", "saf", "--device", "cpu", "--json"]);
+    assert_eq!(both["protocol"], "rsum, average of 2 runs", "{both}");
+    assert!(both["weights"].as_str().unwrap().contains("saf ("), "{both}");
+    // A model averaged with itself ranks as before.
+    let own = place.json(&["eval", "saf", "--device", "cpu", "--json"]);
+    let twice = place.json(&["eval", "saf", "--ensemble", "saf", "--device", "cpu", "--json"]);
+    assert_eq!(twice["metrics"]["rsum"]["value"], own["metrics"]["rsum"]["value"]);
+    place
+        .fails(&["eval", "saf", "--ensemble", "pairs.toml", "--device", "cpu"])
+        .says(&["pairs.toml is a recipe, not a run"]);
+
     // Another pooling takes over everything but the global vector.
     let run = place.run("whole");
     let (_, words) = place.both(&[

@@ -7,7 +7,7 @@ pub use evaluate::{Seen, embed_all};
 
 use super::{Common, EvalFlags, Evaluation, Session};
 use crate::backbones::weights::{LoadReport, Tensors};
-use crate::cli::{eval, look};
+use crate::cli::{CliError, eval, look};
 use crate::data::feed::Feed;
 use crate::data::image_feed::ImageFeed;
 use crate::data::sampler::SamplerSection;
@@ -15,7 +15,7 @@ use crate::data::section::DataSection;
 use crate::data::transform::Pipeline;
 use crate::data::{self, Table};
 use crate::device::Device;
-use crate::papers::{Facts, ImagePaper};
+use crate::papers::{Capability, Facts, ImagePaper, registry};
 use crate::recipe::{Reader, Recipe};
 use crate::train::TrainError;
 use crate::train::engine::Hooks;
@@ -202,6 +202,14 @@ impl<P: ImagePaper> Session for ImageSession<P> {
         flags: EvalFlags,
         weights: Option<&Tensors>,
     ) -> crate::Result<Self> {
+        if !flags.ensemble.is_empty() {
+            return Err(CliError::NoFlag {
+                flag: "--ensemble",
+                room: P::ROOM,
+                rooms: registry::able(Capability::Match).join(", "),
+            }
+            .into());
+        }
         if let Some(other) = &flags.on {
             let mut reader = other.reader();
             let data: Option<DataSection> = reader.section_required("data");

@@ -2,13 +2,14 @@
 
 use super::{Common, EvalFlags, Evaluation, Session};
 use crate::backbones::weights::{self, Import, LoadReport, Tensors};
+use crate::cli::eval::{self, Target};
 use crate::cli::run::{grouped, weights_hash};
 use crate::cli::{CliError, Which, bar, look, say, weights_of};
 use crate::data::feed::{Feed, Job};
 use crate::data::pairs::{PairFeed, PairSection, Part, Precomputed};
 use crate::data::text::Vocabulary;
 use crate::device::Device;
-use crate::papers::{PairFacts, PairPaper};
+use crate::papers::{Capability, PairFacts, PairPaper, registry};
 use crate::recipe::{Reader, Recipe};
 use crate::report::figures::{EvalReport, Protocol};
 use crate::train::TrainError;
@@ -44,6 +45,16 @@ pub struct PairSession<P> {
     evaluated: Arc<Precomputed>,
     fingerprint: String,
     facts: PairFacts,
+    /// Runs whose scores are averaged with the evaluated one's.
+    ensemble: Vec<Member<P>>,
+}
+
+/// Another run of the room.
+struct Member<P> {
+    paper: P,
+    /// The file of its weights, and what it holds.
+    weights: (PathBuf, String),
+    run: PathBuf,
 }
 
 /// What the sections that are not common say.
@@ -107,8 +118,60 @@ impl<P: PairPaper> PairSession<P> {
             evaluated,
             fingerprint: hash.finalize().to_hex()[..16].to_string(),
             facts,
+            ensemble: Vec::new(),
             plan,
         })
+    }
+
+    /// Another run, whose words must be numbered alike.
+    fn member(&self, target: Target) -> crate::Result<Member<P>> {
+        let run = target.run.unwrap_or_default();
+        let refuse = |problem: &str| {
+            crate::Error::from(CliError::Ensemble {
+                run: run.display().to_string(),
+                problem: problem.into(),
+            })
+        };
+        if target.recipe.reader().text("paper.room").as_deref() != Some(P::ROOM) {
+            return Err(refuse("it is of another room"));
+        }
+        let plan = Self::read(target.recipe)?;
+        if plan.data.vocabulary()? != self.vocabulary {
+            return Err(refuse("its vocabulary is another"));
+        }
+        let weights = target.weights.ok_or_else(|| refuse("it has no weights"))?;
+        Ok(Member {
+            paper: plan.paper,
+            weights,
+            run: run.clone(),
+        })
+    }
+
+    /// The scores of the evaluated split, with a progress bar.
+    fn score(&self, model: &P::Model, device: &Device) -> crate::Result<ScoreMatrix> {
+        let PairEvalSection { batch, captions, .. } = self.plan.eval;
+        let bar = bar("score", self.evaluated.captions.len());
+        let scores = matching::score(model, &self.evaluated, device, batch, captions, &mut |done| {
+            bar.set_position(done as u64)
+        });
+        bar.finish_and_clear();
+        Ok(scores?)
+    }
+
+    /// The mean of the scores in (0, 1) of the model and of the ensemble: averages of logits would rank otherwise.
+    fn average(&self, first: ScoreMatrix, device: &Device) -> crate::Result<ScoreMatrix> {
+        let mut all = vec![first.sigmoid()];
+        for member in &self.ensemble {
+            let (path, which) = &member.weights;
+            say!("average  {} ({which})", member.run.display());
+            let seed = self.plan.common.train.seed;
+            let model = member
+                .paper
+                .model(&self.facts, seed, &device.clone().autodiff())?;
+            let model = eval::apply(model, &weights::read(path)?, path)?;
+            all.push(self.score(&model, device)?.sigmoid());
+        }
+        Ok(ScoreMatrix::mean(&all))
     }
 
     /// The fingerprint of what is evaluated alone, which is the same whether or not the training split is at hand.
@@ -251,6 +314,7 @@ impl<P: PairPaper> Session for PairSession<P> {
             rerank,
             expansion,
             projector,
+            ensemble,
         } = flags;
         let useless = [
             ("--on", on.is_some()),
@@ -259,9 +323,19 @@ impl<P: PairPaper> Session for PairSession<P> {
             ("--projector", projector.is_some()),
         ];
         if let Some((flag, _)) = useless.iter().find(|(_, given)| *given) {
-            return Err(CliError::NoFlag { flag, room: P::ROOM }.into());
+            return Err(CliError::NoFlag {
+                flag,
+                room: P::ROOM,
+                rooms: registry::able(Capability::Embed).join(", "),
+            }
+            .into());
         }
-        Self::with(plan, false)
+        let mut session = Self::with(plan, false)?;
+        for target in ensemble {
+            let member = session.member(target)?;
+            session.ensemble.push(member);
+        }
+        Ok(session)
     }
 
     fn common(&self) -> &Common {
@@ -355,20 +429,28 @@ impl<P: PairPaper> Session for PairSession<P> {
             eval.captions,
             grouped((4 * split.images() * captions).div_ceil(1_000_000))
         );
-        let bar = bar("score", captions);
-        let scores = matching::score(model, split, device, eval.batch, eval.captions, &mut |done| {
-            bar.set_position(done as u64)
-        })?;
-        bar.finish_and_clear();
-        let measured = matching::measure(&scores, split.per_image(), eval, common.train.seed, false)?;
+        let mut scores = self.score(model, device)?;
+        let mut sources = format!("{} ({weights})", source.display());
+        let mut measured_on = String::new();
+        if !self.ensemble.is_empty() {
+            scores = self.average(scores, device)?;
+            for member in &self.ensemble {
+                sources.push_str(&format!(" + {} ({})", member.run.display(), member.weights.1));
+            }
+            measured_on = format!(", average of {} runs", 1 + self.ensemble.len());
+        }
+        let mut measured = matching::measure(&scores, split.per_image(), eval, common.train.seed, false)?;
+        for measured in &mut measured {
+            measured.protocol.push_str(&measured_on);
+        }
         let mut protocols = measured.into_iter().map(Self::protocol);
         let report = EvalReport {
             recipe: common.recipe.name.clone(),
             data: self.name(),
             split: self.plan.data.name(eval.part()).into(),
             seed: Some(common.train.seed),
-            weights: Some(format!("{} ({weights})", source.display())),
-            weights_hash: Some(weights_hash(model)),
+            weights: Some(sources),
+            weights_hash: self.ensemble.is_empty().then(|| weights_hash(model)),
             data_fingerprint: Some(self.evaluated_fingerprint()?),
             headline: protocols.next().expect("both ways are measured"),
             also: protocols.collect(),

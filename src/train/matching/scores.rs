@@ -45,6 +45,32 @@ impl ScoreMatrix {
         &self.values
     }
 
+    /// From logits to scores in (0, 1).
+    pub fn sigmoid(mut self) -> Self {
+        for value in &mut self.values {
+            *value = 1.0 / (1.0 + (-*value).exp());
+        }
+        self
+    }
+
+    /// The mean of several models' scores of the same pairs.
+    ///
+    /// # Panics
+    /// If there is none, or if they are of different pairs.
+    pub fn mean(all: &[Self]) -> Self {
+        let (images, captions) = (all[0].images(), all[0].captions());
+        assert!(
+            all.iter()
+                .all(|one| (one.images(), one.captions()) == (images, captions)),
+            "scores of the same pairs"
+        );
+        let of = |at: usize| all.iter().map(|one| one.values[at]).sum::<f32>() / all.len() as f32;
+        Self {
+            values: (0..all[0].values.len()).map(of).collect(),
+            images,
+        }
+    }
+
     /// Some images and captions; `turned` searches images by captions.
     pub(super) fn part(&self, images: Range<usize>, captions: Range<usize>, turned: bool) -> Part<'_> {
         Part {
