@@ -304,6 +304,11 @@ impl<P: PairPaper> Session for PairSession<P> {
         Self::with(plan, true)
     }
 
+    fn weights(plan: &PairPlan<P>, path: &Path) -> crate::Result<Tensors> {
+        let tensors = weights::read(path)?;
+        Ok(plan.paper.import(&tensors).unwrap_or(tensors))
+    }
+
     fn open_to_evaluate(
         plan: PairPlan<P>,
         flags: EvalFlags,
@@ -397,7 +402,7 @@ impl<P: PairPaper> Session for PairSession<P> {
             allow_mismatched: exchangeable,
             ..Import::default()
         };
-        let (model, report) = weights::apply(model, &weights::read(&path)?, &import)?;
+        let (model, report) = weights::apply(model, &Self::weights(&self.plan, &path)?, &import)?;
         say!("weights  {}: {report}", path.display());
         Ok(model)
     }
