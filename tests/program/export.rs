@@ -41,7 +41,10 @@ fn the_same_weights_give_the_same_bytes_under_torchvision_s_names() {
     );
     let script = card["pytorch"]["script"].as_array().unwrap();
     assert_eq!(script[2], "m = torchvision.models.resnet18()");
-    assert_eq!(script[script.len() - 2], "m.load_state_dict(load_file(\"one.safetensors\"))");
+    assert_eq!(
+        script[script.len() - 2],
+        "m.load_state_dict(load_file(\"one.safetensors\"))"
+    );
     assert!(
         card["pytorch"]["factory"]
             .as_str()

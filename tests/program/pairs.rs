@@ -308,6 +308,34 @@ fn a_matcher_goes_on_bit_for_bit_and_starts_from_another() {
         .fails(&["eval", "saf", "--ensemble", "pairs.toml", "--device", "cpu"])
         .says(&["pairs.toml is a recipe, not a run"]);
 
+    // A sweep chooses by rsum, several seeds are laid side by side by it.
+    let swept = place.ok(&[
+        "sweep",
+        "pairs.toml",
+        "--device",
+        "cpu",
+        "--run",
+        "sweep",
+        "--max-steps",
+        "3",
+        "--set",
+        "model.pooling=mean,t_emde",
+    ]);
+    assert!(swept.contains("best by rsum: model.pooling="), "{swept}");
+    let seeds = place.ok(&[
+        "train",
+        "pairs.toml",
+        "--device",
+        "cpu",
+        "--run",
+        "many",
+        "--max-steps",
+        "3",
+        "--seeds",
+        "1,2",
+    ]);
+    assert!(seeds.contains("rsum") && seeds.contains('±'), "{seeds}");
+
     // Another pooling takes over everything but the global vector.
     let run = place.run("whole");
     let (_, words) = place.both(&[
