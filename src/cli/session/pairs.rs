@@ -115,6 +115,17 @@ impl<P: PairPaper> PairSession<P> {
         })
     }
 
+    /// The model with what depends on the first batch of training, where there is one.
+    fn settled(&self, model: P::Model, device: &Device) -> crate::Result<P::Model> {
+        let Some(feed) = &self.feed else {
+            return Ok(model);
+        };
+        let first = feed
+            .load(Job { epoch: 0, batch: 0 }, &mut ())
+            .map_err(TrainError::from)?;
+        Ok(self.plan.paper.settle(model, first, device))
+    }
+
     /// The fingerprint of what is evaluated alone, which is the same whether or not the training split is at hand.
     fn evaluated_fingerprint(&self) -> crate::Result<String> {
         let mut hash = blake3::Hasher::new();
@@ -274,19 +285,10 @@ impl<P: PairPaper> Session for PairSession<P> {
         let seed = self.plan.common.train.seed;
         let autodiff = device.clone().autodiff();
         let model = self.plan.paper.model(&self.facts, seed, &autodiff)?;
-        let model = match &self.feed {
-            Some(feed) => {
-                let first = feed
-                    .load(Job { epoch: 0, batch: 0 }, &mut ())
-                    .map_err(TrainError::from)?;
-                self.plan.paper.settle(model, first, device)
-            }
-            None => model,
-        };
-        Ok((model, None))
+        Ok((self.settled(model, device)?, None))
     }
 
-    fn init_from(&self, model: P::Model, path: &Path) -> crate::Result<P::Model> {
+    fn init_from(&self, model: P::Model, path: &Path, device: &Device) -> crate::Result<P::Model> {
         let path = match path.is_dir() {
             true => weights_of(path, Some(Which::Best))?.0,
             false => path.to_path_buf(),
@@ -301,7 +303,11 @@ impl<P: PairPaper> Session for PairSession<P> {
         };
         let (model, report) = weights::apply(model, &Self::weights(&self.plan, &path)?, &import)?;
         say!("weights  {}: {report}", path.display());
-        Ok(model)
+        // What the file lacks is settled anew: among the tokens that its encoders make.
+        match report.missing.is_empty() {
+            true => Ok(model),
+            false => self.settled(model, device),
+        }
     }
 
     fn evaluator(&self, device: &Device) -> Box<dyn Hooks<P::Model> + Send> {
