@@ -10,6 +10,7 @@
 //! | global vectors: gated self-attention, mean, T-EMDE | [`global`] | the host's code; the layer is [`crate::nn::TEmde`] |
 //! | attention filtration | [`saf`] | the host's code |
 //! | graph reasoning | [`sgr`] | the host's code |
+//! | an exact step with a graph of the hardest pairs alone | [`hard_pairs`] | ours |
 //! | the loss | [`crate::losses::HardestHinge`] | the host's code |
 //!
 //! **What is published and what is not.** The host models are those of their released code. Of T-EMDE itself only the abstract and the
@@ -18,6 +19,7 @@
 
 pub mod encoders;
 pub mod global;
+pub mod hard_pairs;
 pub mod local;
 pub mod saf;
 pub mod sgr;
@@ -25,7 +27,9 @@ pub mod similarity;
 
 pub use encoders::{EncoderConfig, ImageEncoder, TextEncoder};
 pub use global::{Global, GlobalKind};
-pub use similarity::{EncodedCaptions, EncodedImages, Head, Similarity, SimilarityConfig};
+pub use similarity::{
+    EncodedCaptions, EncodedImages, Head, RELEASED_NAMES, Similarity, SimilarityConfig, released_name,
+};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 //! SGR, similarity graph reasoning: the words' similarities inform the global one (Diao et al. 2021, section 3.3; the released code).
 
+use crate::nn::host::matching::{self, Pairs, Step};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, softmax};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// One step over the nodes `E` (the global one first): `E ← ReLU(softmax(Q Kᵀ) E W_r + b_r)` with `Q = E W_q + b_q`,
 /// `K = E W_k + b_k`; nothing is divided by √d, and there is no residual.
@@ -72,4 +73,45 @@ pub fn reason(steps: &[GraphStep], whole: Tensor<3>, words: Tensor<4>, mask: Ten
         nodes = step.forward(nodes, &outside, index + 1 == steps.len());
     }
     nodes.narrow(1, 0, 1).reshape([images, captions, dim])
+}
+
+/// The same of some pairs, `[pairs, dim]`: global similarities `[pairs, dim]`, word similarities `[rows, dim]`. One operation on the CPU
+/// outside of a graph; in a graph the rows are padded. `None` on other devices.
+pub fn on_host(
+    steps: &[GraphStep],
+    whole: &Tensor<2>,
+    words: &Tensor<2>,
+    pairs: &Pairs,
+) -> Option<Tensor<2>> {
+    if whole.device().is_autodiff() {
+        return Some(padded(steps, whole.clone(), words.clone(), pairs));
+    }
+    let steps: Vec<Step> = steps
+        .iter()
+        .map(|step| {
+            let of = |linear: &Linear| Some((linear.weight.val(), linear.bias.as_ref()?.val()));
+            Some(Step {
+                query: of(&step.graph_query_w)?,
+                key: step.graph_key_w.weight.val(),
+                out: of(&step.sim_graph_w)?,
+            })
+        })
+        .collect::<Option<_>>()?;
+    matching::reasoned(whole, words, &steps, pairs)
+}
+
+fn padded(steps: &[GraphStep], whole: Tensor<2>, words: Tensor<2>, pairs: &Pairs) -> Tensor<2> {
+    let device = whole.device();
+    let [count, dim] = whole.dims();
+    let (rows, longest) = pairs.padded_rows();
+    let none = pairs.rows() as i32;
+    let mask: Vec<f32> = rows
+        .iter()
+        .map(|&row| if row < none { 1.0 } else { 0.0 })
+        .collect();
+    let mask = Tensor::<3>::from_data(TensorData::new(mask, [count, 1, longest]), &device);
+    let index = Tensor::<1, Int>::from_data(TensorData::new(rows, [count * longest]), &device);
+    let words = Tensor::cat(vec![words, Tensor::zeros([1, dim], &device)], 0).select(0, index);
+    let words = words.reshape([count, 1, longest, dim]);
+    reason(steps, whole.reshape([count, 1, dim]), words, mask).reshape([count, dim])
 }
