@@ -4,7 +4,7 @@ use crate::nn::host::matching::{self, Pairs, Step};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, softmax};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 /// One step over the nodes `E` (the global one first): `E ← ReLU(softmax(Q Kᵀ) E W_r + b_r)` with `Q = E W_q + b_q`,
 /// `K = E W_k + b_k`; nothing is divided by √d, and there is no residual.
@@ -75,8 +75,8 @@ pub fn reason(steps: &[GraphStep], whole: Tensor<3>, words: Tensor<4>, mask: Ten
     nodes.narrow(1, 0, 1).reshape([images, captions, dim])
 }
 
-/// The same of some pairs, `[pairs, dim]`: global similarities `[pairs, dim]`, word similarities `[rows, dim]`. One operation on the CPU
-/// outside of a graph; in a graph the rows are padded. `None` on other devices.
+/// The same of some pairs, `[pairs, dim]`: global similarities `[pairs, dim]`, word similarities `[rows, dim]`. The CPU's own operations;
+/// `None` on other devices.
 pub fn on_host(
     steps: &[GraphStep],
     whole: &Tensor<2>,
@@ -84,7 +84,7 @@ pub fn on_host(
     pairs: &Pairs,
 ) -> Option<Tensor<2>> {
     if whole.device().is_autodiff() {
-        return Some(padded(steps, whole.clone(), words.clone(), pairs));
+        return in_graph(steps, whole, words, pairs);
     }
     let steps: Vec<Step> = steps
         .iter()
@@ -100,18 +100,18 @@ pub fn on_host(
     matching::reasoned(whole, words, &steps, pairs)
 }
 
-fn padded(steps: &[GraphStep], whole: Tensor<2>, words: Tensor<2>, pairs: &Pairs) -> Tensor<2> {
-    let device = whole.device();
-    let [count, dim] = whole.dims();
-    let (rows, longest) = pairs.padded_rows();
-    let none = pairs.rows() as i32;
-    let mask: Vec<f32> = rows
-        .iter()
-        .map(|&row| if row < none { 1.0 } else { 0.0 })
-        .collect();
-    let mask = Tensor::<3>::from_data(TensorData::new(mask, [count, 1, longest]), &device);
-    let index = Tensor::<1, Int>::from_data(TensorData::new(rows, [count * longest]), &device);
-    let words = Tensor::cat(vec![words, Tensor::zeros([1, dim], &device)], 0).select(0, index);
-    let words = words.reshape([count, 1, longest, dim]);
-    reason(steps, whole.reshape([count, 1, dim]), words, mask).reshape([count, dim])
+/// In a graph, one operation a step, with `Q Kᵀ = (E M + u) Eᵀ` where `M = W_q W_kᵀ` and `u = W_k b_q`; what is left out is the same for
+/// every key. `b_k` has no influence, and hears so.
+fn in_graph(steps: &[GraphStep], whole: &Tensor<2>, words: &Tensor<2>, pairs: &Pairs) -> Option<Tensor<2>> {
+    let mut nodes = Tensor::cat(vec![whole.clone(), words.clone()], 0);
+    for (index, step) in steps.iter().enumerate() {
+        let bias = |linear: &Linear| Some(linear.bias.as_ref()?.val().unsqueeze::<2>());
+        let key = step.graph_key_w.weight.val();
+        let asked = step.graph_query_w.weight.val().matmul(key.clone().transpose());
+        let shift = bias(&step.graph_query_w)?.matmul(key.transpose()) + bias(&step.graph_key_w)? * 0.0;
+        let (weight, out_bias) = (step.sim_graph_w.weight.val(), bias(&step.sim_graph_w)?);
+        let last = index + 1 == steps.len();
+        nodes = matching::graph_step(&nodes, [&asked, &shift], [&weight, &out_bias], pairs, last)?;
+    }
+    Some(nodes)
 }

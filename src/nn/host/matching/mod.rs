@@ -9,12 +9,14 @@ mod attend;
 mod filter;
 mod project;
 mod reason;
+mod step;
 mod weigh;
 mod whole;
 
 pub use attend::local_similarity;
 pub use filter::{Filter, Statistics, filtered};
 pub use reason::{Step, reasoned};
+pub use step::graph_step;
 pub use weigh::Attention;
 pub use whole::global_similarity;
 
@@ -132,23 +134,6 @@ impl Pairs {
     /// The words of a caption, counted without padding.
     fn words_of(&self, caption: usize) -> Range<usize> {
         self.0.words[caption]..self.0.words[caption + 1]
-    }
-
-    /// For every row of the padded result `[pairs · padded]` the row it is, or one past the last for padding.
-    pub fn padded_rows(&self) -> (Vec<i32>, usize) {
-        let longest = (0..self.len())
-            .map(|pair| self.rows_of(&(pair..pair + 1)).len())
-            .max()
-            .unwrap_or(1);
-        let none = self.rows() as i32;
-        let rows = (0..self.len()).flat_map(|pair| {
-            let rows = self.rows_of(&(pair..pair + 1));
-            (0..longest).map(move |word| match word < rows.len() {
-                true => (rows.start + word) as i32,
-                false => none,
-            })
-        });
-        (rows.collect(), longest)
     }
 
     /// The pairs of an image in tasks of about [`TASK`] rows.
@@ -312,11 +297,6 @@ mod tests {
         assert_eq!(tasks.len(), 2, "an image without pairs has no task");
         assert_eq!(some.sources(&tasks[1]), [0, 1, 2, 4, 5]);
         assert_eq!(runs(&some.sources(&tasks[1])), [(0..3, 0), (3..5, 4)]);
-        let (rows, longest) = some.padded_rows();
-        assert_eq!(
-            (rows.as_slice(), longest),
-            (&[0, 1, 2, 3, 9, 9, 4, 5, 6, 7, 8, 9][..], 3)
-        );
         let padded: Vec<f32> = (0..12).map(|v| v as f32).collect();
         let compact = all.compact(&padded, 1);
         assert_eq!(compact, [0.0, 1.0, 2.0, 4.0, 8.0, 9.0]);

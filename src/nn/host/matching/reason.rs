@@ -202,7 +202,8 @@ impl Tile {
     }
 }
 
-fn softmax(row: &mut [f32]) {
+/// In place.
+pub(super) fn softmax(row: &mut [f32]) {
     let most = row
         .iter()
         .fold(f32::NEG_INFINITY, |most, &v| if v > most { v } else { most });
