@@ -10,10 +10,11 @@
 //! is added in a fixed order.
 
 mod act;
-pub mod attend;
 pub mod conv;
 pub mod depthwise;
 mod fold;
+pub mod gru;
+pub mod matching;
 pub mod norm;
 pub mod pool;
 mod product;
