@@ -73,10 +73,17 @@ fn t_emde() -> GlobalKind {
 fn the_cpus_operations_are_burns() {
     // More images than parts, more words of an image than a tile and than a task, captions of every length.
     let lengths = Lengths::new((0..24).map(|c| 45 - c - c / 6 * 4).collect(), 46);
+    compare(18, lengths, &[[3, 2], [0, 7], [17, 23], [3, 0], [5, 5]]);
+    // A caption longer than a tile, one of a single word.
+    compare(2, Lengths::new(vec![300, 1], 300), &[[1, 1], [0, 0], [1, 0]]);
+}
+
+fn compare(count: usize, lengths: Lengths, some: &[[usize; 2]]) {
+    let captions_count = lengths.each().len();
     for head in [Head::Saf, Head::Sgr { steps: 3 }] {
         let device = cpu().autodiff();
-        let (model, [regions, words]) = world(&t_emde(), head, 18, 5, &lengths, &device);
-        let factors = noise([18, 24], 3).into_data();
+        let (model, [regions, words]) = world(&t_emde(), head, count, 5, &lengths, &device);
+        let factors = noise([count, captions_count], 3).into_data();
         let run = |host: bool| {
             let regions = Tensor::<3>::from_data(regions.clone(), &device).require_grad();
             let words = Tensor::<3>::from_data(words.clone(), &device).require_grad();
@@ -122,7 +129,7 @@ fn the_cpus_operations_are_burns() {
                     tensors[name].clone().try_into_vec_as::<f32>().unwrap()[0]
                 };
                 let (start, once, twice) = (one(&model_before), one(&exact_running), one(&running));
-                let kept = 0.9f32.powi(24);
+                let kept = 0.9f32.powi(captions_count as i32);
                 assert!(
                     (twice - (once + kept * (once - start))).abs() < 1e-5,
                     "{name}: {start} {once} {twice}"
@@ -136,11 +143,10 @@ fn the_cpus_operations_are_burns() {
         let captions = plain.captions(Tensor::from_data(words.clone(), &cpu()), lengths.clone());
         let exact = values(plain.all_padded(&images, &captions));
         close("plain", &values(plain.all(&images, &captions)), &exact, 2e-5);
-        let some = [[3, 2], [0, 7], [17, 23], [3, 0], [5, 5]];
-        let wanted: Vec<f32> = some.iter().map(|&[i, c]| exact[i * 24 + c]).collect();
+        let wanted: Vec<f32> = some.iter().map(|&[i, c]| exact[i * captions_count + c]).collect();
         close(
             "some",
-            &values(plain.some(&images, &captions, &some)),
+            &values(plain.some(&images, &captions, some)),
             &wanted,
             2e-5,
         );
@@ -201,5 +207,27 @@ fn the_hardest_pairs_alone_give_the_loss_and_the_gradients_of_the_whole_graph() 
                 close("gradient", found, exact, 2e-5);
             }
         }
+    }
+}
+
+#[test]
+fn an_all_zero_region_has_a_finite_gradient() {
+    let device = cpu().autodiff();
+    let lengths = Lengths::new(vec![3, 2], 3);
+    for head in [Head::Saf, Head::Sgr { steps: 2 }] {
+        let (model, [regions, words]) = world(&t_emde(), head, 2, 4, &lengths, &device);
+        let seen = Tensor::<3>::from_floats(
+            [[[1.0], [0.0], [1.0], [0.0]], [[1.0], [1.0], [1.0], [0.0]]],
+            &device,
+        );
+        let regions = Tensor::<3>::from_data(regions, &device).require_grad();
+        let images = model.images(unit(regions.clone() * seen, 2));
+        let captions = model.captions(Tensor::from_data(words, &device), lengths.clone());
+        let loss = hard_pairs::loss(&model, &images, &captions, &HardestHinge::new(0.9), None);
+        assert!(values(loss.clone())[0] > 0.1);
+        let grads = loss.backward();
+        let finite = |values: &[f32]| values.iter().all(|v| v.is_finite());
+        assert!(finite(&values(regions.grad(&grads).unwrap())));
+        assert!(collected(&model, &grads).values().all(|grad| finite(grad)));
     }
 }
