@@ -9,6 +9,8 @@ pub use embed::embed;
 pub use section::{EvalSection, EvalSplit, Mode};
 
 use super::TrainError;
+use crate::data::check::{Needed, lacking};
+use crate::data::feed::FeedError;
 use crate::data::image::{DecodeOptions, Filter};
 use crate::data::transform::{Op, Pipeline};
 use crate::data::{Split, Table};
@@ -94,12 +96,12 @@ impl Task {
                 drawn
             }
         };
-        for (rows, what) in [(&queries, "query"), (&gallery, "gallery item")] {
+        let from = section
+            .train_gallery
+            .map_or(Needed::Gallery(split), |_| Needed::Train);
+        for (rows, needed) in [(&queries, Needed::Queries(split)), (&gallery, from)] {
             if rows.is_empty() {
-                return Err(TrainError::Setting(format!(
-                    "the {split} split of {} has no {what}: mark rows with is_query and is_gallery, or set eval.split",
-                    table.name
-                )));
+                return Err(FeedError::from(lacking(&table, needed)).into());
             }
         }
         let mut names = Names::default();

@@ -1,10 +1,10 @@
 //! Rooms that learn from images and captions: the matchers with the density estimator, on small features with planted concepts.
 
 use crate::common::{Failure, Place, checkpoint, figures};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
-use tailor::base64;
 use tailor::random;
 
 const RECIPES: [&str; 8] = [
@@ -517,10 +517,10 @@ fn region_files_become_the_array_of_a_split() {
     let line = |image: usize| {
         let values = &images.features[image * REGIONS * DIM..][..REGIONS * DIM];
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let boxes = base64::encode(&[0; REGIONS * 16]);
+        let boxes = BASE64_STANDARD.encode([0; REGIONS * 16]);
         format!(
             "{image}\t640\t480\t{REGIONS}\t{boxes}\t{}\n",
-            base64::encode(&bytes)
+            BASE64_STANDARD.encode(&bytes)
         )
     };
     // Two files, the second half first, as detectors that ran side by side leave them.

@@ -7,7 +7,7 @@ use crate::data::error::DataError;
 use crate::data::table::{Split, Table};
 
 /// Holds whole classes out, as a folder of classes is divided, and draws their queries.
-pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, DataError> {
+pub(super) fn split(mut table: Table, options: &FolderOptions) -> Result<Table, DataError> {
     if let Some(held_out) = table.items.iter().find(|item| item.split != Split::Train) {
         return Err(DataError::Setting {
             key: "train_fraction",
@@ -31,7 +31,7 @@ pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, Data
             remedy: "write at least 1, or remove the key: every held-out image is then a query".into(),
         });
     }
-    let mut items = table.items;
+    let mut items = std::mem::take(&mut table.items);
     for (class, (rows, _)) in rows_of
         .values()
         .zip(held_out)
@@ -50,9 +50,7 @@ pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, Data
             item.is_gallery = queries.is_none_or(|queries| place >= queries);
         }
     }
-    let mut divided = Table::new(table.name, table.root.as_deref(), items);
-    divided.notes = table.notes;
-    divided.extra = table.extra;
+    let mut divided = table.with_items(items);
     divided.notes.push(format!(
         "divided by class: {} to train on, {} to test on",
         divided.classes(&divided.train()).len(),
