@@ -92,7 +92,7 @@ pub fn measure(
         &resampling,
     )?;
     if section.folds > 1 && !quick {
-        if images % section.folds != 0 {
+        if !images.is_multiple_of(section.folds) {
             return Err(TrainError::Setting(format!(
                 "eval.folds = {} does not divide the {images} images of the split",
                 section.folds
