@@ -31,6 +31,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Data(#[from] crate::data::DataError),
+    /// Features and captions that cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pairs(#[from] crate::data::pairs::PairError),
     /// A recipe could not be found, loaded or read.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -8,5 +8,7 @@ mod losses;
 mod networks;
 #[path = "parity/resnet.rs"]
 mod resnet;
+#[path = "parity/sgraf.rs"]
+mod sgraf;
 #[path = "parity/trunks.rs"]
 mod trunks;

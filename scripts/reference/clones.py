@@ -7,6 +7,7 @@ The clones (by `--clones FOLDER`, each under its repository's name) and the comm
     fast-reid             github.com/JDAI-CV/fast-reid                   c9bc3ceb2f7a6438b62fb515ea3df6d1e999e95d
     deep-person-reid      github.com/KaiyangZhou/deep-person-reid        f8cd150fdf77e8d9e1ed143b7f308c2c609ded50
     IBN-Net               github.com/XingangPan/IBN-Net                  d1673389b36c1180cf9bc35ea8260d84046da915
+    SGRAF                 github.com/Paranioar/SGRAF                     50d0c6f9caf759099b28371046f780342357c405
 """
 
 import ast

@@ -3,7 +3,7 @@
 use super::eval::{self, Target};
 use super::export;
 use super::run::weights_hash;
-use super::session::{Plan, for_room};
+use super::session::{ImagePlan, ImageSession, ImageVerb, Session, for_embedding};
 use super::{CliError, RUNS, say};
 use crate::backbones::weights::WeightsError;
 use crate::data::datasets::pictures;
@@ -14,8 +14,7 @@ use crate::data::{self, Split, Table};
 use crate::device::{self, Choice, Device};
 use crate::export::embeddings::{Column, Rows, table_name};
 use crate::export::gallery::{Card, Format, Gallery};
-use crate::papers::registry::Visitor;
-use crate::papers::{Embed, Paper};
+use crate::papers::{Embed, ImagePaper};
 use crate::recipe::Recipe;
 use crate::train::{TrainError, retrieval};
 use std::path::{Path, PathBuf};
@@ -131,7 +130,7 @@ pub fn run(args: EmbedArgs) -> crate::Result<()> {
     let device = device::resolve(args.device.parse::<Choice>()?)?;
     let recipe = target.recipe.clone();
     let device = device.device;
-    for_room(&recipe, Embedding { args, target, device })
+    for_embedding(&recipe, "embed", Embedding { args, target, device })
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {
@@ -147,10 +146,10 @@ struct Embedding {
     device: Device,
 }
 
-impl Visitor for Embedding {
-    type Output = crate::Result<()>;
+impl ImageVerb for Embedding {
+    type Output = ();
 
-    fn visit<P: Paper>(self) -> Self::Output {
+    fn on<P: ImagePaper>(self) -> crate::Result<()> {
         let args = self.args;
         let model = Trained::<P>::load(self.target, &self.device)?;
         let table = match (&args.images, &args.data) {
@@ -247,9 +246,9 @@ fn path_of(image: &data::ImageRef) -> Option<String> {
 }
 
 /// A trained model with its recipe. The data that it was trained on need not be there.
-pub struct Trained<P: Paper> {
+pub struct Trained<P: ImagePaper> {
     /// What the recipe says.
-    pub plan: Plan<P>,
+    pub plan: ImagePlan<P>,
     /// In evaluation mode.
     pub model: P::Model,
     /// Which weights, in words.
@@ -257,13 +256,13 @@ pub struct Trained<P: Paper> {
     device: Device,
 }
 
-impl<P: Paper> Trained<P> {
+impl<P: ImagePaper> Trained<P> {
     /// Loads what a verb was told to work with.
     pub fn load(target: Target, device: &Device) -> crate::Result<Self> {
         let (path, which) = target
             .weights
             .ok_or_else(|| CliError::NoWeights(target.recipe.name.clone()))?;
-        let mut plan = Plan::<P>::read(target.recipe)?;
+        let mut plan = ImageSession::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
         let tensors = eval::read(&plan.paper, &path)?;
         let facts = plan.paper.facts(&tensors).ok_or_else(|| WeightsError::Format {
@@ -273,9 +272,9 @@ impl<P: Paper> Trained<P> {
         let device = device.clone();
         let (model, _) = plan
             .paper
-            .model(&facts, plan.train.seed, &device.clone().autodiff())?;
+            .model(&facts, plan.common.train.seed, &device.clone().autodiff())?;
         let model = eval::apply(model, &tensors, &path)?;
-        say!("recipe   {}", plan.recipe.name);
+        say!("recipe   {}", plan.common.recipe.name);
         say!("weights  {} ({which})", path.display());
         Ok(Self {
             plan,
@@ -296,7 +295,7 @@ impl<P: Paper> Trained<P> {
             self.plan.data.decode,
             &self.device,
             self.plan.eval.batch.min(rows.len()),
-            self.plan.train.workers(),
+            self.plan.common.train.workers(),
             &mut |done| bar.set_position(done as u64),
         );
         bar.finish_and_clear();
@@ -307,7 +306,7 @@ impl<P: Paper> Trained<P> {
     pub fn card(&self, data: &str) -> Card {
         Card {
             format: 1,
-            recipe: self.plan.recipe.name.clone(),
+            recipe: self.plan.common.recipe.name.clone(),
             weights: self.which.clone(),
             model: weights_hash(&self.model),
             preprocessing: preprocessing_hash(&self.plan.eval_pipeline, self.plan.data.decode.exif),

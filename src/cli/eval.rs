@@ -1,17 +1,14 @@
 //! `tailor eval`.
 
-use super::run::{evaluate, published};
-use super::session::{Plan, for_room};
-use super::{RUNS, Which, look, run_of, say, weights_of};
+use super::run::published;
+use super::session::{EvalFlags, Session, Verb, for_room};
+use super::{CliError, RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import, Tensors};
-use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
+use crate::papers::ImagePaper;
 use crate::recipe::{Origin, PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Published};
 use crate::search::{Expansion, Rerank};
-use crate::train::retrieval::EvalSection;
 use crate::train::run_folder::{self, EVAL, RunFolder, name};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
@@ -24,6 +21,7 @@ use std::time::SystemTime;
   tailor eval first --weights best --json
   tailor eval first --rerank --qe
   tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501
+  tailor eval sgr-f30k --ensemble saf-f30k
   tailor eval deepfashion-l --on fashion-reid-street2shop-l --set data.root=/data/street2shop")]
 pub struct EvalArgs {
     /// A run's folder or name, a recipe's file, or the name of a built-in recipe.
@@ -54,6 +52,10 @@ pub struct EvalArgs {
     /// Augment the gallery by each item's N nearest before queries are expanded.
     #[arg(long, value_name = "N")]
     dba: Option<usize>,
+    /// Average the scores with those of another run of the same room, as SGRAF is the average of a SAF and an SGR. Many times. Its
+    /// weights are those that `tailor eval` would take.
+    #[arg(long, value_name = "RUN")]
+    ensemble: Vec<String>,
     /// Show so many pictures in TensorBoard's projector.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000")]
     projector: Option<usize>,
@@ -125,7 +127,7 @@ fn say_near(name: &str, runs: &Path) {
 }
 
 /// A trained model's weights: a checkpoint's, or an export's of `tailor export --format safetensors`.
-pub fn read<P: Paper>(paper: &P, path: &Path) -> crate::Result<Tensors> {
+pub fn read<P: ImagePaper>(paper: &P, path: &Path) -> crate::Result<Tensors> {
     let tensors = weights::read(path)?;
     Ok(paper.import(&tensors).unwrap_or(tensors))
 }
@@ -159,8 +161,16 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     }
     say!("device   {device}");
     let recipe = target.recipe.clone();
+    let mut ensemble = Vec::new();
+    for name in &args.ensemble {
+        let member = self::target(name, None, &[], &args.runs)?;
+        if member.run.is_none() {
+            return Err(CliError::NoWeights(name.clone()).into());
+        }
+        ensemble.push(member);
+    }
     // Settings and other weights change what is measured: only the run's own figures are its eval.json.
-    let own = args.weights.is_none();
+    let own = args.weights.is_none() && ensemble.is_empty();
     let folder = match (&args.out, &target.run, &other) {
         (Some(folder), ..) => folder.clone(),
         (None, Some(run), Some(other)) if own => run.join(format!("on-{}", other.recipe.name)),
@@ -184,9 +194,13 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
             other,
             device: device.device,
             folder: folder.clone(),
-            rerank: args.rerank,
-            expansion,
-            projector: args.projector,
+            flags: EvalFlags {
+                on: None,
+                rerank: args.rerank,
+                expansion,
+                projector: args.projector,
+                ensemble,
+            },
         },
     )?;
     if args.json {
@@ -208,8 +222,6 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
 struct Elsewhere {
     recipe: Recipe,
     about: Option<PaperSection>,
-    data: DataSection,
-    eval: EvalSection,
 }
 
 impl Elsewhere {
@@ -217,16 +229,9 @@ impl Elsewhere {
         let recipe = Recipe::load(name, sets)?;
         let mut reader = recipe.reader();
         let about = reader.section("paper");
-        let data: Option<DataSection> = reader.section_required("data");
-        let eval = reader.section("eval");
         reader.skip_rest();
         reader.finish()?;
-        Ok(Self {
-            about,
-            data: data.expect("the reader refused nothing"),
-            eval: eval.unwrap_or_default(),
-            recipe,
-        })
+        Ok(Self { about, recipe })
     }
 }
 
@@ -235,37 +240,24 @@ struct Eval {
     other: Option<Elsewhere>,
     device: Device,
     folder: PathBuf,
-    rerank: Option<Rerank>,
-    expansion: Option<Expansion>,
-    projector: Option<usize>,
+    flags: EvalFlags,
 }
 
-impl Visitor for Eval {
-    type Output = crate::Result<(EvalReport, Vec<Published>, Option<PathBuf>)>;
+impl Verb for Eval {
+    type Output = (EvalReport, Vec<Published>, Option<PathBuf>);
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let mut plan = Plan::<P>::read(self.target.recipe)?;
-        if let Some(other) = &self.other {
-            plan.data.dataset = other.data.dataset.clone();
-            plan.eval = other.eval.clone();
-        }
-        plan.eval.rerank = self.rerank.or(plan.eval.rerank);
-        plan.eval.query_expansion = self.expansion.or(plan.eval.query_expansion);
-        plan.eval.projector = self.projector.unwrap_or(plan.eval.projector);
-        let mut published = published(&plan.about);
-        if self.target.weights.is_some() {
-            plan.paper.forget_published_weights();
-        }
+    fn on<S: Session>(self) -> crate::Result<Self::Output> {
+        let plan = S::read(self.target.recipe)?;
         let tensors = match &self.target.weights {
-            Some((path, _)) => Some(read(&plan.paper, path)?),
+            Some((path, _)) => Some(S::weights(&plan, path)?),
             None => None,
         };
-        // The classifier is as wide as the data had classes that the weights were trained on; it is not asked for anything here.
-        let known = tensors.as_ref().and_then(|tensors| plan.paper.facts(tensors));
-        let session = match (&self.other, known) {
-            (None, None) => plan.open()?,
-            (_, known) => plan.open_to_evaluate(known.map_or(2, |facts| facts.classes))?,
+        let flags = EvalFlags {
+            on: self.other.as_ref().map(|other| other.recipe.clone()),
+            ..self.flags
         };
+        let session = S::open_to_evaluate(plan, flags, tensors.as_ref())?;
+        let mut published = published(&session.common().about);
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;
         let (model, which, source) = match self.target.weights.as_ref().zip(tensors) {
@@ -286,7 +278,7 @@ impl Visitor for Eval {
                 (model.valid(), "initial".to_string(), PathBuf::from("the recipe"))
             }
         };
-        let mut evaluation = evaluate(&session, &model, &self.device, &which, &source)?;
+        let mut evaluation = session.evaluate(&model, &self.device, &which, &source)?;
         if let Some(other) = &self.other {
             let report = &mut evaluation.report;
             report.data = format!("{} (recipe {})", report.data, other.recipe.name);
@@ -307,8 +299,7 @@ impl Visitor for Eval {
         evaluation.report.write(&self.folder.join(EVAL))?;
         // The record of a run's training belongs to the run's own weights only.
         let run = self.target.run.as_deref().filter(|_| which != "file");
-        let page = look::report(&session, &evaluation, &self.device, &self.folder, run);
-        look::projector(&session, &evaluation, &self.folder);
+        let page = session.look(&evaluation, &self.device, &self.folder, run);
         Ok((evaluation.report, published, page))
     }
 }

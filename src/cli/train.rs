@@ -1,11 +1,9 @@
 //! `tailor train`.
 
 use super::run::{self, RunOptions, RunResult};
-use super::session::{Plan, for_room};
+use super::session::{Session, Verb, for_room};
 use super::{RUNS, say};
 use crate::device::{self, Choice, Device};
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
 use crate::recipe::Recipe;
 use crate::train::engine::End;
 use crate::train::run_folder::{self, name};
@@ -168,11 +166,11 @@ struct Train {
     json: bool,
 }
 
-impl Visitor for Train {
-    type Output = crate::Result<Option<RunResult>>;
+impl Verb for Train {
+    type Output = Option<RunResult>;
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let session = Plan::<P>::read(self.recipe)?.open()?;
+    fn on<S: Session>(self) -> crate::Result<Option<RunResult>> {
+        let session = S::open(S::read(self.recipe)?)?;
         say!("{}", session.describe());
         if self.dry_run {
             super::check::one_step(&session, &self.device)?.print(self.json)?;

@@ -17,6 +17,10 @@ pub enum FeedError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Source(#[from] SourceError<FileError>),
+    /// Features or captions cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pairs(#[from] super::pairs::PairError),
     /// There are no rows to make it of.
     #[error(transparent)]
     #[diagnostic(transparent)]

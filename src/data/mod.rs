@@ -14,11 +14,13 @@ pub mod image;
 pub mod image_feed;
 pub mod loader;
 pub mod native;
+pub mod pairs;
 pub mod sampler;
 pub mod section;
 pub mod shards;
 pub mod source;
 pub mod table;
+pub mod text;
 pub mod transform;
 pub mod wardrobe;
 

@@ -8,6 +8,7 @@
 pub mod center;
 pub mod centroid_triplet;
 pub mod distance;
+pub mod hardest_hinge;
 pub mod label_smoothing;
 pub mod quadruplet;
 pub mod triplet;
@@ -16,6 +17,7 @@ use burn::tensor::{Bool, FloatDType, Tensor};
 
 pub use center::Center;
 pub use centroid_triplet::{Anchors, CentroidTriplet};
+pub use hardest_hinge::{HardestHinge, Violation};
 pub use label_smoothing::LabelSmoothing;
 pub use quadruplet::Quadruplet;
 pub use triplet::{BatchHardTriplet, Margin};

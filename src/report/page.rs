@@ -24,6 +24,7 @@ use crate::data::Table;
 use crate::data::image::DecodeOptions;
 use crate::files::write_whole;
 use crate::recipe::PaperSection;
+use crate::train::matching::RSUM;
 use crate::train::sinks::jsonl::Line;
 
 /// The file's name beside `eval.json`.
@@ -43,10 +44,12 @@ pub struct Page<'a> {
     pub lines: &'a [Line],
     /// The figure that chose the best checkpoint.
     pub best: &'a str,
-    /// Searches and failures.
+    /// Searches and failures among the pictures of the table.
     pub showcase: Option<&'a Showcase>,
-    /// The data that it speaks of.
-    pub table: &'a Table,
+    /// The data that it speaks of, where it is a table.
+    pub table: Option<&'a Table>,
+    /// What is said of data that is no table, by name.
+    pub data: &'a [(String, String)],
     /// How its pictures are read.
     pub decode: DecodeOptions,
     /// The resolved recipe.
@@ -111,9 +114,14 @@ impl Page<'_> {
             for note in self.notes {
                 quiet(html, note);
             }
+            // A sum stands before the two ways that it is the sum of.
+            let heads = match self.report.headline.metrics.get(RSUM) {
+                Some(_) => 3,
+                None => 2,
+            };
             html.element("ul", &[("class", "heads")], |html| {
-                for protocol in self.report.protocols().take(2) {
-                    for name in ["recall@1", "mAP"] {
+                for protocol in self.report.protocols().take(heads) {
+                    for name in [RSUM, "recall@1", "mAP"] {
                         let Some(figure) = protocol.metrics.get(name) else {
                             continue;
                         };

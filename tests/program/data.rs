@@ -277,7 +277,7 @@ fn a_run_is_measured_on_the_data_of_another_recipe() {
         "on others (recipe other)",
         "6 queries",
         "instance on photos",
-        "rerank",
+        "re-ranked",
     ] {
         assert!(table.contains(part), "`{part}`: {table}");
     }

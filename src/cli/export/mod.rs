@@ -5,12 +5,11 @@ pub(super) mod vectors;
 mod weights;
 
 use super::eval::{self, Target};
-use super::session::{Plan, for_room};
+use super::session::{ImageSession, ImageVerb, Session, for_embedding};
 use super::{CliError, RUNS, say};
 use crate::export::dtype::Dtype;
 use crate::export::embeddings::table_name;
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
+use crate::papers::ImagePaper;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -141,7 +140,7 @@ fn check(args: &ExportArgs) -> crate::Result<()> {
     let refuse = |wrong: bool, option: &'static str, formats: &'static str| match wrong {
         true => Err(CliError::Useless {
             option,
-            format: format.name(),
+            format: format!("--format {}", format.name()),
             formats,
         }),
         false => Ok(()),
@@ -196,7 +195,7 @@ pub fn run(args: ExportArgs) -> crate::Result<()> {
         return Err(CliError::NoWeights(args.run).into());
     }
     let recipe = target.recipe.clone();
-    for_room(&recipe, Export { args, target })
+    for_embedding(&recipe, "export", Export { args, target })
 }
 
 struct Export {
@@ -204,12 +203,12 @@ struct Export {
     target: Target,
 }
 
-impl Visitor for Export {
-    type Output = crate::Result<()>;
+impl ImageVerb for Export {
+    type Output = ();
 
-    fn visit<P: Paper>(self) -> Self::Output {
+    fn on<P: ImagePaper>(self) -> crate::Result<()> {
         let Self { args, target } = self;
-        let mut plan = Plan::<P>::read(target.recipe)?;
+        let mut plan = ImageSession::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
         let (path, which) = target.weights.unwrap_or_default();
         say!("weights  {} ({which})", path.display());

@@ -1,21 +1,20 @@
 //! Embeddings of the evaluated split.
 
 use super::super::eval;
-use super::super::run::embed_all;
-use super::super::session::Plan;
+use super::super::session::{ImagePlan, ImageSession, Session, embed_all};
 use super::{ExportArgs, Format, Side, listed, say};
 use crate::data::Item;
 use crate::device::{self, Choice};
 use crate::export::embeddings::{self as vectors, Column, Rows, unit};
-use crate::papers::Paper;
+use crate::papers::ImagePaper;
 use std::path::{Path, PathBuf};
 
 /// Embeds and writes.
-pub fn run<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path) -> crate::Result<()> {
+pub fn run<P: ImagePaper>(args: &ExportArgs, plan: ImagePlan<P>, path: &Path) -> crate::Result<()> {
     let device = device::resolve(args.device.parse::<Choice>()?)?.device;
     let tensors = eval::read(&plan.paper, path)?;
     let classes = plan.paper.facts(&tensors).map_or(2, |facts| facts.classes);
-    let session = plan.open_to_evaluate(classes)?;
+    let session = ImageSession::open_to_measure(plan, classes)?;
     say!("{}", session.describe());
     let (model, _) = session.model(&device)?;
     let model = eval::apply(model, &tensors, path)?;

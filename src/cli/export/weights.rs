@@ -1,7 +1,7 @@
 //! What is of the model: safetensors, ONNX, and a folder for the hub.
 
 use super::super::run::weights_hash;
-use super::super::session::Plan;
+use super::super::session::ImagePlan;
 use super::trained::{Samples, Trained, embed};
 use super::{ExportArgs, listed, say};
 use crate::backbones::weights;
@@ -12,7 +12,7 @@ use crate::export::embeddings::unit;
 use crate::export::hub;
 use crate::export::onnx::{self, About, Inside, OnnxError, run::Runner};
 use crate::files;
-use crate::papers::{Embed, Paper};
+use crate::papers::{Embed, ImagePaper};
 use crate::report::figures::EvalReport;
 use crate::train::TrainError;
 use crate::train::run_folder::EVAL;
@@ -25,9 +25,9 @@ use std::path::{Path, PathBuf};
 const LIMIT: f64 = 1e-3;
 
 /// `--format safetensors`.
-pub fn safetensors<P: Paper>(
+pub fn safetensors<P: ImagePaper>(
     args: &ExportArgs,
-    plan: Plan<P>,
+    plan: ImagePlan<P>,
     path: &Path,
     which: &str,
 ) -> crate::Result<()> {
@@ -40,7 +40,7 @@ pub fn safetensors<P: Paper>(
     let metadata = BTreeMap::from([("format".to_string(), "pt".to_string())]);
     weights::write(&args.out, &tensors, &metadata)?;
     let card = json!({
-        "recipe": plan.recipe.name,
+        "recipe": plan.common.recipe.name,
         "weights": which,
         "dtype": args.dtype.name(),
         "pytorch": {
@@ -56,13 +56,17 @@ pub fn safetensors<P: Paper>(
 }
 
 /// What rounding does to embeddings.
-fn rounding<P: Paper>(plan: &Plan<P>, trained: &Trained, path: &Path) -> crate::Result<Option<Difference>> {
+fn rounding<P: ImagePaper>(
+    plan: &ImagePlan<P>,
+    trained: &Trained,
+    path: &Path,
+) -> crate::Result<Option<Difference>> {
     let exact = Trained::model(plan, &trained.exact, path)?;
     let stored = Trained::model(plan, &trained.stored, path)?;
     trained.say_rounding(&exact, &stored, &Samples::new(plan))
 }
 
-fn preprocessing<P: Paper>(plan: &Plan<P>) -> crate::Result<Preprocessing> {
+fn preprocessing<P: ImagePaper>(plan: &ImagePlan<P>) -> crate::Result<Preprocessing> {
     let preprocessing = plan
         .eval_pipeline
         .preprocessing(plan.data.decode.exif)
@@ -87,7 +91,12 @@ fn write_card(args: &ExportArgs, card: &Value) -> crate::Result<PathBuf> {
 }
 
 /// `--format onnx`: writes the file, runs it, and keeps it only if its embeddings are the model's.
-pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str) -> crate::Result<()> {
+pub fn onnx<P: ImagePaper>(
+    args: &ExportArgs,
+    plan: ImagePlan<P>,
+    path: &Path,
+    which: &str,
+) -> crate::Result<()> {
     if args.dtype == Dtype::Bf16 {
         return Err(OnnxError::Bf16.into());
     }
@@ -109,7 +118,7 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
         l2: args.l2,
     };
     let about = About {
-        recipe: plan.recipe.name.clone(),
+        recipe: plan.common.recipe.name.clone(),
         weights: which.to_string(),
         more: vec![
             ("weights_hash".into(), hash.clone()),
@@ -172,7 +181,7 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
         does.push("l2");
     }
     let card = json!({
-        "recipe": plan.recipe.name,
+        "recipe": plan.common.recipe.name,
         "weights": which,
         "weights_hash": hash,
         "dtype": args.dtype.name(),
@@ -190,9 +199,9 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
 }
 
 /// `--format hub`: a folder, whole or not at all.
-pub fn hub<P: Paper>(
+pub fn hub<P: ImagePaper>(
     args: &ExportArgs,
-    plan: Plan<P>,
+    plan: ImagePlan<P>,
     path: &Path,
     which: &str,
     run: Option<&Path>,
@@ -215,9 +224,9 @@ pub fn hub<P: Paper>(
         tensors,
         layout,
         preprocessing: preprocessing(&plan)?,
-        about: &plan.about,
-        recipe_name: &plan.recipe.name,
-        recipe: plan.recipe.resolved(),
+        about: &plan.common.about,
+        recipe_name: &plan.common.recipe.name,
+        recipe: plan.common.recipe.resolved(),
         weights: which,
         hash: weights_hash(&exact),
         dim: exact.dim(),

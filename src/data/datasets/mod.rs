@@ -23,6 +23,7 @@ pub use folder::{FolderOptions, read as folder};
 pub use furniture::read as furniture;
 pub use layout::Layout;
 pub use market1501::read as market1501;
+pub(crate) use section::expand_path;
 pub use section::{DatasetSection, Missing, open};
 pub use sop::read as sop;
 pub use street2shop::{CATEGORIES as STREET2SHOP_CATEGORIES, Street2ShopOptions, read as street2shop};

@@ -13,6 +13,7 @@ use super::deepfashion_c2s::Val;
 use super::layout::Layout;
 use crate::data::error::DataError;
 
+pub(crate) use expand::expand_path;
 pub use open::open;
 
 /// What becomes of rows whose picture is not there.

@@ -13,6 +13,8 @@ mod act;
 pub mod conv;
 pub mod depthwise;
 mod fold;
+pub mod gru;
+pub mod matching;
 pub mod norm;
 pub mod pool;
 mod product;

@@ -22,7 +22,7 @@ mod model;
 pub use loss::LossSection;
 pub use model::CtlModel;
 
-use super::{Capability, Facts, Paper};
+use super::{Capability, Facts, ImagePaper, Paper};
 use crate::backbones::trunk::{TorchvisionLayout, TrunkSection, for_torchvision};
 use crate::backbones::weights::{LoadReport, Tensors};
 use crate::device::Device;
@@ -41,8 +41,6 @@ pub struct Ctl {
 const NECK: &str = "head.bottleneck";
 
 impl Paper for Ctl {
-    type Model = CtlModel;
-
     const ROOM: &'static str = "ctl";
     const CAPABILITIES: &'static [Capability] = &[Capability::Embed];
 
@@ -61,6 +59,10 @@ impl Paper for Ctl {
             loss: loss?,
         })
     }
+}
+
+impl ImagePaper for Ctl {
+    type Model = CtlModel;
 
     fn check(&self, facts: &Facts) -> Result<(), String> {
         match (self.loss.centroid.is_some(), facts.per_class) {

@@ -20,7 +20,7 @@ mod model;
 pub use loss::LossSection;
 pub use model::FashionReidModel;
 
-use super::{Capability, Facts, Paper};
+use super::{Capability, Facts, ImagePaper, Paper};
 use crate::backbones::trunk::{TorchvisionLayout, TrunkSection, for_torchvision};
 use crate::backbones::weights::{LoadReport, Tensors};
 use crate::device::Device;
@@ -39,8 +39,6 @@ pub struct FashionReid {
 const NECK: &str = "head.bottleneck";
 
 impl Paper for FashionReid {
-    type Model = FashionReidModel;
-
     const ROOM: &'static str = "fashion-reid";
     const CAPABILITIES: &'static [Capability] = &[Capability::Embed];
 
@@ -59,6 +57,10 @@ impl Paper for FashionReid {
             loss: loss?,
         })
     }
+}
+
+impl ImagePaper for FashionReid {
+    type Model = FashionReidModel;
 
     fn check(&self, facts: &Facts) -> Result<(), String> {
         match (&self.loss.quadruplet, facts.classes) {

@@ -8,7 +8,10 @@ use crate::search::rank::grouped;
 
 impl Page<'_> {
     pub(super) fn data(&self, html: &mut Html) {
-        let summary: Summary = self.table.summary();
+        let Some(table) = self.table else {
+            return facts(html, self.data);
+        };
+        let summary: Summary = table.summary();
         let mut list: Vec<(String, String)> = vec![
             ("name".into(), summary.name.clone()),
             (

@@ -109,7 +109,7 @@ impl Page<'_> {
     }
 
     fn item(&self, row: usize) -> &Item {
-        &self.table.items[row]
+        &self.table.expect("searches are among a table's pictures").items[row]
     }
 }
 

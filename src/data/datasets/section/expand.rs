@@ -4,6 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::data::error::DataError;
 
+/// The path that a key of `[data]` says, in this process's environment.
+pub(crate) fn expand_path(key: &'static str, text: &str) -> Result<PathBuf, DataError> {
+    expand(key, text, &|name| std::env::var(name).ok())
+}
+
 /// `${NAME}` becomes the environment variable of that name; a leading `~/` the home folder.
 pub(super) fn expand(
     key: &'static str,

@@ -1,0 +1,6 @@
+//! Text: words, vocabularies.
+
+pub mod treebank;
+mod vocabulary;
+
+pub use vocabulary::{Vocabulary, VocabularyError};

@@ -1,0 +1,53 @@
+//! Vectors of length 1.
+
+use burn::tensor::Tensor;
+
+/// Inside of the root, so that its gradient at the zero vector is zero and not NaN.
+pub(super) const INSIDE: f32 = 1e-12;
+/// Added to the root, as the reference implementations of cross-modal matching do.
+pub(super) const OUTSIDE: f32 = 1e-8;
+
+/// `x / (sqrt(Σ x² + 1e-12) + 1e-8)` along an axis. The zero vector stays zero and has the gradient of a scaling.
+pub fn unit<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+    let squares = (x.clone() * x.clone()).sum_dim(axis);
+    x / ((squares + INSIDE).sqrt() + OUTSIDE)
+}
+
+/// `x / (Σ |x| + 1e-8)` along an axis.
+pub fn unit_sum<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+    let sum = x.clone().abs().sum_dim(axis);
+    x / (sum + OUTSIDE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::cpu;
+
+    #[test]
+    fn rows_have_length_one_and_zero_stays_zero_with_a_finite_gradient() {
+        let device = cpu().autodiff();
+        let x = Tensor::<2>::from_floats([[3.0, 4.0], [0.0, 0.0]], &device).require_grad();
+        let y = unit(x.clone(), 1);
+        let values: Vec<f32> = y.clone().into_data().try_into_vec_as().unwrap();
+        for (found, wanted) in values.iter().zip([0.6, 0.8, 0.0, 0.0]) {
+            assert!((found - wanted).abs() < 1e-6, "{values:?}");
+        }
+        let gradient: Vec<f32> = x
+            .grad(&y.narrow(1, 0, 1).sum().backward())
+            .unwrap()
+            .into_data()
+            .try_into_vec_as()
+            .unwrap();
+        // d(3/5)/dx = (1 − 0.36)/5, −0.48/5.
+        assert!((gradient[0] - 0.128).abs() < 1e-5 && (gradient[1] + 0.096).abs() < 1e-5);
+        assert!(gradient.iter().all(|g| g.is_finite()));
+    }
+
+    #[test]
+    fn shares_add_up_to_one() {
+        let x = Tensor::<2>::from_floats([[1.0, -3.0]], &cpu());
+        let values: Vec<f32> = unit_sum(x, 1).into_data().try_into_vec_as().unwrap();
+        assert!((values[0] - 0.25).abs() < 1e-6 && (values[1] + 0.75).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,236 @@
+//! One vector for a whole image or caption: the host's gated self-attention, the plain mean, or T-EMDE in their place.
+
+use super::encoders;
+use crate::nn::{BatchNorm, BatchNormConfig, Draw, Lengths, ParamInfo, TEmde, TEmdeConfig, unit};
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
+use burn::tensor::activation::{softmax, tanh};
+use burn::tensor::{Device, Tensor};
+
+/// Which global vector is used.
+#[derive(Config, Debug)]
+pub enum GlobalKind {
+    /// The host's single-query gated attention.
+    SelfAttention {
+        /// Regions of every image: a batch norm of the host has one channel for each.
+        regions: usize,
+        /// Dropout of both gates.
+        dropout: f64,
+    },
+    /// The mean of the tokens.
+    Mean,
+    /// The trainable density estimator.
+    TEmde {
+        /// The layer.
+        layer: TEmdeConfig,
+        /// One layer for both modalities, as the abstract describes; otherwise one for each.
+        share: bool,
+    },
+}
+
+impl GlobalKind {
+    /// The modules.
+    pub fn init(&self, dim: usize, device: &Device) -> Global {
+        let mut global = Global {
+            v_global_w: None,
+            t_global_w: None,
+            sketch: None,
+            text_sketch: None,
+        };
+        match self {
+            Self::SelfAttention { regions, dropout } => {
+                let linear = || LinearConfig::new(dim, dim).init(device);
+                let score = || LinearConfig::new(dim, 1).init(device);
+                let dropout = DropoutConfig::new(*dropout).init();
+                global.v_global_w = Some(VisualAttention {
+                    embedding_local: (linear(), BatchNormConfig::new(*regions).init(device)),
+                    embedding_global: (linear(), BatchNormConfig::new(dim).init(device)),
+                    embedding_common: [score()],
+                    dropout: dropout.clone(),
+                });
+                global.t_global_w = Some(TextAttention {
+                    embedding_local: [linear()],
+                    embedding_global: [linear()],
+                    embedding_common: [score()],
+                    dropout,
+                });
+            }
+            Self::Mean => {}
+            Self::TEmde { layer, share } => {
+                global.sketch = Some(layer.init(device));
+                global.text_sketch = (!share).then(|| layer.init(device));
+            }
+        }
+        global
+    }
+
+    /// [`encoders::draw`], with the hyperplanes at the scale that the layer asks for.
+    pub fn draw(&self, info: &ParamInfo) -> Option<Draw> {
+        match (self, info.container, info.name) {
+            (Self::TEmde { layer, .. }, "TEmde", "weight") => Some(Draw::Normal { std: layer.scale }),
+            _ => encoders::draw(info),
+        }
+    }
+
+    /// Length of the vector.
+    pub fn len(&self, dim: usize) -> usize {
+        match self {
+            Self::TEmde { layer, .. } => layer.sketch_len(),
+            _ => dim,
+        }
+    }
+}
+
+/// The modules of one kind; the others are absent.
+#[derive(Module, Debug)]
+pub struct Global {
+    /// The host's, of images.
+    pub v_global_w: Option<VisualAttention>,
+    /// The host's, of captions.
+    pub t_global_w: Option<TextAttention>,
+    /// T-EMDE, of both or of images.
+    pub sketch: Option<TEmde>,
+    /// T-EMDE of captions, where it is not shared.
+    pub text_sketch: Option<TEmde>,
+}
+
+impl Global {
+    /// `[images, regions, dim]` → `[images, len]`, of length 1.
+    pub fn images(&self, regions: Tensor<3>) -> Tensor<2> {
+        let [images, count, _] = regions.dims();
+        let ones = || Tensor::ones([images, count], &regions.device());
+        match (&self.v_global_w, &self.sketch) {
+            (Some(attention), _) => attention.forward(regions),
+            (_, Some(sketch)) => {
+                let ones = ones();
+                sketch.forward(regions, ones)
+            }
+            _ => {
+                let ones = ones();
+                mean(regions, ones)
+            }
+        }
+    }
+
+    /// `[captions, tokens, dim]` → `[captions, len]`, of length 1.
+    pub fn captions(&self, words: Tensor<3>, lengths: &Lengths) -> Tensor<2> {
+        let mask = lengths.mask(&words.device());
+        match (
+            &self.t_global_w,
+            self.text_sketch.as_ref().or(self.sketch.as_ref()),
+        ) {
+            (Some(attention), _) => attention.forward(words, mask),
+            (_, Some(sketch)) => sketch.forward(words, mask),
+            _ => mean(words, mask),
+        }
+    }
+}
+
+impl Global {
+    /// With T-EMDE's hyperplanes moved to the median of a batch's tokens, images `[images, regions, dim]` and captions
+    /// `[captions, tokens, dim]` alike ([`TEmde::with_median_offsets`]). Other kinds stay as they are.
+    pub fn with_median_offsets(self, regions: Tensor<3>, words: Tensor<3>, lengths: &Lengths) -> Self {
+        let [images, count, dim] = regions.dims();
+        let [captions, padded, _] = words.dims();
+        let seen = Tensor::<2>::ones([1, images * count], &regions.device());
+        let read = lengths.mask(&words.device()).reshape([1, captions * padded]);
+        let regions = regions.reshape([1, images * count, dim]);
+        let words = words.reshape([1, captions * padded, dim]);
+        match (self.sketch, self.text_sketch) {
+            (Some(sketch), None) => Self {
+                sketch: Some(sketch.with_median_offsets(
+                    Tensor::cat(vec![regions, words], 1),
+                    Tensor::cat(vec![seen, read], 1),
+                )),
+                text_sketch: None,
+                ..self
+            },
+            (sketch, text_sketch) => Self {
+                sketch: sketch.map(|sketch| sketch.with_median_offsets(regions, seen)),
+                text_sketch: text_sketch.map(|sketch| sketch.with_median_offsets(words, read)),
+                ..self
+            },
+        }
+    }
+}
+
+/// The mean of the tokens under the mask, of length 1.
+fn mean(tokens: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
+    unit(average(tokens, mask), 1)
+}
+
+fn average(tokens: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
+    let [sets, count, dim] = tokens.dims();
+    let number = mask.clone().sum_dim(1).clamp_min(1.0);
+    let sum = mask.reshape([sets, 1, count]).matmul(tokens).reshape([sets, dim]);
+    sum / number
+}
+
+/// Gates `l ⊙ g`, scores them, and gives the weighted sum of the tokens. `[sets, tokens, dim]` twice → `[sets, dim]`.
+fn pool(tokens: Tensor<3>, gated: Tensor<3>, score: &Linear, mask: Option<Tensor<2>>) -> Tensor<2> {
+    let [sets, count, dim] = tokens.dims();
+    let mut scores = score.forward(gated).reshape([sets, count]);
+    if let Some(mask) = mask {
+        scores = scores.mask_fill(mask.equal_elem(0.0), f32::NEG_INFINITY);
+    }
+    let weights = softmax(scores, 1).reshape([sets, 1, count]);
+    unit(weights.matmul(tokens).reshape([sets, dim]), 1)
+}
+
+/// The host's pooling of regions: `l = Dropout(tanh(BN_R(V · W1)))`, `g = Dropout(tanh(BN_D(q · W2)))` of the mean region `q`,
+/// `w = softmax((l ⊙ g) · w3)`, `unit(Σ w V)`. The first batch norm's channels are the regions: it fixes their number and order.
+#[derive(Module, Debug)]
+pub struct VisualAttention {
+    /// W1 and the batch norm over region slots.
+    pub embedding_local: (Linear, BatchNorm),
+    /// W2 and its batch norm.
+    pub embedding_global: (Linear, BatchNorm),
+    /// w3.
+    pub embedding_common: [Linear; 1],
+    dropout: Dropout,
+}
+
+impl VisualAttention {
+    /// `[images, regions, dim]` → `[images, dim]`.
+    pub fn forward(&self, regions: Tensor<3>) -> Tensor<2> {
+        let [images, count, dim] = regions.dims();
+        let (linear, norm) = &self.embedding_local;
+        let local = self
+            .dropout
+            .forward(tanh(norm.forward(linear.forward(regions.clone()))));
+        let query = regions.clone().mean_dim(1).reshape([images, dim]);
+        let (linear, norm) = &self.embedding_global;
+        let whole = self.dropout.forward(tanh(norm.forward(linear.forward(query))));
+        let gated = local * whole.reshape([images, 1, dim]).expand([images, count, dim]);
+        pool(regions, gated, &self.embedding_common[0], None)
+    }
+}
+
+/// The host's pooling of words: the same without batch norms.
+#[derive(Module, Debug)]
+pub struct TextAttention {
+    /// W1.
+    pub embedding_local: [Linear; 1],
+    /// W2.
+    pub embedding_global: [Linear; 1],
+    /// w3.
+    pub embedding_common: [Linear; 1],
+    dropout: Dropout,
+}
+
+impl TextAttention {
+    /// `[captions, tokens, dim]` and their mask `[captions, tokens]` → `[captions, dim]`.
+    pub fn forward(&self, words: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
+        let [captions, count, dim] = words.dims();
+        let local = self
+            .dropout
+            .forward(tanh(self.embedding_local[0].forward(words.clone())));
+        let query = average(words.clone(), mask.clone());
+        let whole = self
+            .dropout
+            .forward(tanh(self.embedding_global[0].forward(query)));
+        let gated = local * whole.reshape([captions, 1, dim]).expand([captions, count, dim]);
+        pool(words, gated, &self.embedding_common[0], Some(mask))
+    }
+}
