@@ -44,7 +44,7 @@ fn training_leaves_a_report() {
     stands_alone(&page);
     for words in [
         "Training loss",
-        "Figures while training",
+        "Figures on the test split while training",
         "Learning rate",
         "Images per second",
         "95 % intervals",
