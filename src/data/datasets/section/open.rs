@@ -27,6 +27,7 @@ pub fn open(section: &DatasetSection) -> Result<Table, DataError> {
     let division = FolderOptions {
         train_fraction: section.train_fraction,
         queries_per_class: section.queries_per_class,
+        closed_set: section.closed_set,
         seed: section.split_seed.unwrap_or(0),
     };
     let table = match section.dataset {
