@@ -405,6 +405,7 @@ mod tests {
             train_fraction: Some(0.0),
             queries_per_class: Some(5),
             seed: 0,
+            closed_set: false,
         };
         let table = read(folder.path(), &options).unwrap();
         assert_eq!((table.queries().len(), table.gallery().len()), (1, 2));
