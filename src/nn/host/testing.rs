@@ -11,11 +11,11 @@ pub fn vector<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     x.into_data().try_into_vec_as().unwrap()
 }
 
-/// Asserts that no two elements are further apart than `tolerance` of the largest of `theirs`, which counts as 1e-3 at least.
+/// Asserts that no two elements are further apart than `tolerance` of the largest of `theirs`, which counts as `least` at least.
 #[track_caller]
-pub fn near(name: &str, ours: &[f32], theirs: &[f32], tolerance: f32) {
+pub fn near(name: &str, ours: &[f32], theirs: &[f32], tolerance: f32, least: f32) {
     assert_eq!(ours.len(), theirs.len(), "{name}");
-    let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
+    let scale = theirs.iter().fold(least, |m, v| m.max(v.abs()));
     for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
         assert!((a - b).abs() <= tolerance * scale, "{name} {i}: {a} {b}");
     }
@@ -59,7 +59,7 @@ pub fn equals_burns(
     assert_eq!(shape, expected_shape, "{name}");
     let parts = ["output", "by input", "by weight"].into_iter();
     for (part, (ours, theirs)) in parts.zip(found.iter().zip(&expected)) {
-        near(&format!("{name} {part}"), ours, theirs, 2e-5);
+        near(&format!("{name} {part}"), ours, theirs, 2e-5, 1e-3);
     }
     assert_eq!(vector(ours(inputs[0], inputs[1])), found[0], "{name}");
 }
