@@ -168,7 +168,10 @@ mod tests {
                     "Figures on the validation split while training, %",
                     vec!["recall@1", "ema/centroid/mAP", "MRR"]
                 ),
-                ("Sum of recalls while training, %", vec!["rsum"]),
+                (
+                    "Sum of recalls on the validation split while training, %",
+                    vec!["rsum"]
+                ),
                 ("Learning rate", vec!["lr/base"]),
                 ("Gradient norm", vec!["grad_norm"]),
                 ("Images per second", vec![IMAGES_PER_SECOND]),

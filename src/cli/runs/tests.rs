@@ -71,7 +71,10 @@ fn the_list_names_every_run_and_damage_hides_none() {
     assert_eq!(json["runs"][2]["status"], "damaged");
     // Before the first run there is no folder.
     let none = list(&dir.join("nowhere"), false, 0).unwrap();
-    assert!(none.starts_with("no runs in ") && none.contains("nowhere"), "{none}");
+    assert!(
+        none.starts_with("no runs in ") && none.contains("nowhere"),
+        "{none}"
+    );
 
     let text = show(&dir.join("a"), false).unwrap();
     assert!(
