@@ -406,7 +406,6 @@ mod tests {
             queries_per_class: Some(5),
             closed_set: false,
             seed: 0,
-            closed_set: false,
         };
         let table = read(folder.path(), &options).unwrap();
         assert_eq!((table.queries().len(), table.gallery().len()), (1, 2));
