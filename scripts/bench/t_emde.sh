@@ -31,11 +31,11 @@ for head; do
     round=0
     while [ "$round" -lt "$rounds" ]; do
         # shellcheck disable=SC2086
-        "$BENCH" --steps "$steps" $score "$head:self_attention" | tee /dev/stderr | sed "s/^/tailor $head /" >>"$results"
+        "$BENCH" --steps "$steps" $score "$head:self_attention" | tee -a /dev/stderr | sed "s/^/tailor $head /" >>"$results"
         # shellcheck disable=SC2086
-        "$BENCH" --steps "$steps" $score "$head:t_emde" | tee /dev/stderr | sed "s/^/t_emde $head /" >>"$results"
+        "$BENCH" --steps "$steps" $score "$head:t_emde" | tee -a /dev/stderr | sed "s/^/t_emde $head /" >>"$results"
         # shellcheck disable=SC2086
-        "$python" scripts/bench/t_emde.py "$clone" --threads "$threads" --steps "$steps" $score "$head" | tee /dev/stderr |
+        "$python" scripts/bench/t_emde.py "$clone" --threads "$threads" --steps "$steps" $score "$head" | tee -a /dev/stderr |
             sed "s/^/torch $head /" >>"$results"
         round=$((round + 1))
     done
