@@ -6,7 +6,9 @@
 //! hardest negatives, gradients clipped at 2, Adam; 36 random regions of 2048, captions of 8 to 21 words, evenly spread. `--score`
 //! times encoded images against encoded captions instead, in evaluation, and says on stderr how long their global vectors took before.
 //! `--curve` times one set of 36 to 4,096 tokens through T-EMDE and through multi-head self-attention. Prints one JSON object per configuration: milliseconds
-//! as median, least and greatest after one step that is not counted, and the most memory that the process had, in MiB (Linux).
+//! as median, least and greatest after one step that is not counted, the median of a
+//! step's processor time over all threads divided by their number (what counts on a busy machine), and the most memory that the
+//! process had, in MiB (both Linux). `LAPS=1` says on stderr where a step's time goes.
 
 use burn::module::Module;
 use burn::nn::attention::{MhaInput, MultiHeadAttention, MultiHeadAttentionConfig};
@@ -108,6 +110,41 @@ impl Batch {
     }
 }
 
+/// Seconds of processor time of this process, all threads; Linux alone says.
+fn processor_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // After the name in parentheses: state is field 3, user and system time are 14 and 15, in hundredths.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
+    Some(ticks as f64 / 100.0)
+}
+
+/// Wall and processor time of steps, in milliseconds.
+#[derive(Default)]
+struct Times {
+    wall: Vec<f64>,
+    processor: Vec<f64>,
+    start: Option<(Instant, Option<f64>)>,
+}
+
+impl Times {
+    fn start(&mut self) {
+        self.start = Some((Instant::now(), processor_seconds()));
+    }
+
+    /// `counts`: the first step does not.
+    fn stop(&mut self, counts: bool) {
+        if let Some((start, cpu)) = self.start.take().filter(|_| counts) {
+            self.wall.push(start.elapsed().as_secs_f64() * 1000.0);
+            let threads = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+            self.processor.extend(
+                cpu.zip(processor_seconds())
+                    .map(|(start, end)| (end - start) * 1000.0 / threads),
+            );
+        }
+    }
+}
+
 /// The most memory that this process had, in MiB; Linux alone says.
 fn most_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -118,18 +155,20 @@ fn most_memory() -> Option<u64> {
 fn report(
     what: &str,
     shape: [usize; 2],
-    mut times: Vec<f64>,
+    mut times: Times,
     value: f32,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    times.sort_by(f64::total_cmp);
+    times.wall.sort_by(f64::total_cmp);
+    times.processor.sort_by(f64::total_cmp);
     let tenth = |ms: f64| (ms * 10.0).round() / 10.0;
+    let (wall, processor) = (&times.wall, &times.processor);
     println!(
         "{}",
         serde_json::json!({
             "what": what, "images": shape[0], "captions": shape[1],
             "threads": std::thread::available_parallelism()?.get(),
-            "ms": tenth(times[times.len() / 2]), "least": tenth(times[0]), "greatest": tenth(times[times.len() - 1]),
-            "peak_mib": most_memory(), "value": value,
+            "ms": tenth(wall[wall.len() / 2]), "least": tenth(wall[0]), "greatest": tenth(wall[wall.len() - 1]),
+            "cpu": processor.get(processor.len() / 2).copied().map(tenth), "peak_mib": most_memory(), "value": value,
         })
     );
     Ok(())
@@ -144,9 +183,9 @@ fn train(configuration: &str, batch: usize, steps: usize) -> Result<(), Box<dyn 
     let mut optimizer = Optimizer::new(Groups::new(&section, "")?);
     let data = Batch::new(batch, batch);
     let hinge = HardestHinge::new(0.2);
-    let (mut times, mut last) = (Vec::new(), 0.0);
+    let (mut times, mut last) = (Times::default(), 0.0);
     for step in 0..=steps {
-        let start = Instant::now();
+        times.start();
         let mut lap = Laps::new();
         let (features, ids) = data.on(&device);
         let regions = net.image.forward(features);
@@ -165,10 +204,8 @@ fn train(configuration: &str, batch: usize, steps: usize) -> Result<(), Box<dyn 
         let (grads, _) = grads::clip(&net, grads, 2.0);
         net = optimizer.step(net, grads, &[2e-4]);
         lap.over("update");
-        if step > 0 {
-            times.push(start.elapsed().as_secs_f64() * 1000.0);
-            lap.print();
-        }
+        times.stop(step > 0);
+        lap.print();
     }
     report(configuration, [batch, batch], times, last)
 }
@@ -221,15 +258,13 @@ fn score(
     global();
     let global_ms = start.elapsed().as_secs_f64() * 1000.0;
     eprintln!("{configuration}: global vectors of {images} images and {captions} captions {global_ms:.1} ms");
-    let (mut times, mut last) = (Vec::new(), 0.0);
+    let (mut times, mut last) = (Times::default(), 0.0);
     for step in 0..=steps {
-        let start = Instant::now();
+        times.start();
         last = sigmoid(net.similarity.all(&encoded_images, &encoded_captions))
             .mean()
             .into_scalar();
-        if step > 0 {
-            times.push(start.elapsed().as_secs_f64() * 1000.0);
-        }
+        times.stop(step > 0);
     }
     report(&format!("score {configuration}"), [images, captions], times, last)
 }

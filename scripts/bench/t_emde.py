@@ -6,8 +6,9 @@ CLONE is a clone of github.com/Paranioar/SGRAF (its commit: scripts/reference/cl
 that it runs on a CPU and on Python 3: one division of integers, and the loss's mask, which it defines on a GPU alone. The
 counterpart of `cargo bench --bench t_emde_step`, with the same sizes: 36 random regions of 2048, captions of 8 to 21 words, evenly
 spread, hardest negatives, gradients clipped at 2, Adam at 2e-4. Prints one JSON object per head: milliseconds as median, least and
-greatest after one step that is not counted, and the most memory that the process had, in MiB (so measure one head per process).
-Needs torch. Quiet the machine first: `load` is its load average before.
+greatest after one step that is not counted; `cpu`, the median of a step's processor time over all threads divided by their number
+(what counts on a busy machine; set OMP_WAIT_POLICY=PASSIVE then, or waiting threads count as busy); and the most memory that the
+process had, in MiB (so measure one head per process). Needs torch. `load` is the machine's load average before.
 """
 
 import argparse
@@ -59,16 +60,22 @@ def network(module, head):
     return net
 
 
+def measured(steps, work):
+    """Wall and processor milliseconds of each step but the first."""
+    wall, cpu = [], []
+    for _ in range(steps + 1):
+        start, start_cpu = time.perf_counter(), time.process_time()
+        work()
+        wall.append((time.perf_counter() - start) * 1000)
+        cpu.append((time.process_time() - start_cpu) * 1000 / torch.get_num_threads())
+    return wall[1:], cpu[1:]
+
+
 def train(module, head, batch, steps):
     net = network(module, head)
     net.train_start()
     images, ids, lengths = data(batch, batch)
-    times = []
-    for _ in range(steps + 1):
-        start = time.perf_counter()
-        net.train_emb(images, ids, lengths)
-        times.append((time.perf_counter() - start) * 1000)
-    return times[1:]
+    return measured(steps, lambda: net.train_emb(images, ids, lengths))
 
 
 @torch.no_grad()
@@ -77,15 +84,14 @@ def score(module, head, images, captions, steps):
     net.val_start()
     regions, ids, lengths = data(images, captions)
     regions, words, lengths = net.forward_emb(regions, ids, lengths)
-    times = []
-    for _ in range(steps + 1):
-        start = time.perf_counter()
-        # Blocks of 100 × 100, as the released evaluation scores them.
+
+    def blocks():
+        # 100 × 100, as the released evaluation scores them.
         for i in range(0, images, 100):
             for c in range(0, captions, 100):
                 net.forward_sim(regions[i : i + 100], words[c : c + 100], lengths[c : c + 100])
-        times.append((time.perf_counter() - start) * 1000)
-    return times[1:]
+
+    return measured(steps, blocks)
 
 
 def main():
@@ -96,17 +102,18 @@ def main():
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--score")
-    args = parser.parse_args()
+    # The heads may stand behind options.
+    args = parser.parse_intermixed_args()
     torch.set_num_threads(args.threads)
     module = reference(args.clone)
     for head in args.heads:
         load = os.getloadavg()[0]
         if args.score:
             shape = [int(n) for n in args.score.split("x")]
-            times = score(module, head, *shape, args.steps)
+            times, cpu = score(module, head, *shape, args.steps)
         else:
             shape = [args.batch, args.batch]
-            times = train(module, head, args.batch, args.steps)
+            times, cpu = train(module, head, args.batch, args.steps)
         print(
             json.dumps(
                 {
@@ -117,6 +124,7 @@ def main():
                     "ms": round(statistics.median(times), 1),
                     "least": round(min(times), 1),
                     "greatest": round(max(times), 1),
+                    "cpu": round(statistics.median(cpu), 1),
                     "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
                     "load": round(load, 1),
                     "torch": torch.__version__,
