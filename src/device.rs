@@ -120,6 +120,15 @@ pub enum DeviceError {
         /// How many there are.
         found: usize,
     },
+    /// A number type that the device has no arithmetic for.
+    #[error("this device cannot compute in {name}")]
+    #[diagnostic(help(
+        "leave model.precision out, or train on another --device: CUDA has both bf16 and f16"
+    ))]
+    Precision {
+        /// The type.
+        name: &'static str,
+    },
     /// CUDA without `libdevice`.
     #[error("CUDA device {index} is there, but the toolkit's libdevice.10.bc is not")]
     #[diagnostic(help(
@@ -341,8 +350,12 @@ fn real_gpu(backend: &'static str, kind: DeviceType, index: Option<usize>) -> Re
             found,
         },
     })?;
+    let software = match is_software(&device) {
+        true => ", a software device: it compiles for minutes before its first step",
+        false => "",
+    };
     Ok(Resolved {
-        reason: describe(&device),
+        reason: format!("{}{software}", describe(&device)),
         name: format!("{backend}:{position}"),
         device,
     })

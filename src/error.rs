@@ -31,6 +31,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Data(#[from] crate::data::DataError),
+    /// Features and captions that cannot be used.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Pairs(#[from] crate::data::pairs::PairError),
     /// A recipe could not be found, loaded or read.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -103,6 +107,9 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Cli(#[from] crate::cli::CliError),
+    /// The user asked to stop; what was done so far is kept.
+    #[error("stopped: {0}")]
+    Interrupted(String),
     /// A library gave up.
     #[error(transparent)]
     #[diagnostic(transparent)]

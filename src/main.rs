@@ -15,9 +15,18 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     tailor::cli::panics::install();
+    // Names and commands stay whole at the edge of the terminal.
+    let _ = miette::set_hook(Box::new(|_| {
+        Box::new(miette::MietteHandlerOpts::new().break_words(false).build())
+    }));
     let verb = tailor::cli::Cli::parse();
     match tailor::cli::panics::caught(|| tailor::cli::run(verb)) {
         Ok(()) => ExitCode::SUCCESS,
+        // As a shell has it for a program that an interrupt ended: what stands behind `&&` must not run.
+        Err(error @ tailor::Error::Interrupted(_)) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::from(130)
+        }
         Err(error) => {
             // Nobody may be listening any more.
             let _ = writeln!(std::io::stderr(), "{:?}", miette::Report::new(error));

@@ -1,6 +1,6 @@
 """recipes/finetune-clothing.toml in PyTorch: the same network, weights, losses, optimiser, schedule and protocol, by timm and torchvision.
 
-    python scripts/reference/finetune.py PHOTOS WEIGHTS [--gallery e.csv] [--epochs 5] [--seeds 1] [--threads 2]
+    python scripts/reference/finetune.py PHOTOS WEIGHTS [--gallery e.csv] [--epochs 3] [--seeds 1] [--threads 2]
 
 PHOTOS is clothing-dataset-small (train/, test/), WEIGHTS efficientnet-lite0-57934424.pth. `--gallery` takes the 1,200 training photos that
 our run searched, from the list that `tailor export RUN --format npy --out e.npy` writes beside the array; without it they are drawn here.
@@ -23,8 +23,8 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import transforms as T
 
-SIZE, CLASSES, PER_CLASS, BATCH = 144, 8, 4, 32
-LR, DECAY, LAYER_DECAY, CLIP, WARMUP, END = 1e-3, 0.02, 0.87, 5.0, 0.5, 0.01
+SIZE, BATCH = 144, 32
+LR, DECAY, LAYER_DECAY, CLIP, WARMUP, END = 5e-4, 0.02, 0.87, 5.0, 0.5, 0.01
 NORMALIZE = [T.ToTensor(), T.Normalize([0.5] * 3, [0.5] * 3)]
 TRAIN = T.Compose([
     T.RandomResizedCrop(SIZE, (0.5, 1.0), (3 / 4, 4 / 3), interpolation=T.InterpolationMode.BICUBIC),
@@ -81,17 +81,7 @@ class Net(nn.Module):
         return stem[0] + stages[0] + stages[1]
 
     def forward(self, x):
-        features = self.trunk(x)
-        return features, self.neck(features)
-
-
-def triplet(features, labels, margin=0.3):
-    squares = features.square().sum(1)
-    d = (squares[:, None] + squares[None] - 2 * features @ features.T).clamp(min=1e-12).sqrt()
-    same = labels[:, None] == labels[None]
-    positive = d.masked_fill(~same, 0).amax(1)
-    negative = d.masked_fill(same, float("inf")).amin(1)
-    return torch.relu(positive - negative + margin).mean()
+        return self.neck(self.trunk(x))
 
 
 def load(path):
@@ -111,24 +101,16 @@ class Photos(torch.utils.data.Dataset):
 
 
 def batches(items):
-    """Classes' photos dealt out by four, then batches of eight different classes."""
-    piles = {}
-    for index, (_, label) in enumerate(items):
-        piles.setdefault(label, []).append(index)
-    deals = {}
-    for label, pile in piles.items():
-        random.shuffle(pile)
-        deals[label] = [pile[i : i + PER_CLASS] for i in range(0, len(pile) - PER_CLASS + 1, PER_CLASS)]
-    while sum(bool(d) for d in deals.values()) >= CLASSES:
-        chosen = random.sample([label for label, d in deals.items() if d], CLASSES)
-        yield [index for label in chosen for index in deals[label].pop()]
+    """All photos in chance order; what does not fill a batch waits for the next epoch."""
+    order = random.sample(range(len(items)), len(items))
+    return [order[i : i + BATCH] for i in range(0, len(order) - BATCH + 1, BATCH)]
 
 
 def embed(net, items):
     loader = torch.utils.data.DataLoader(Photos(items, EVAL), 64)
     net.eval()
     with torch.no_grad():
-        return F.normalize(torch.cat([net(x)[1] for x, _ in loader]))
+        return F.normalize(torch.cat([net(x) for x, _ in loader]))
 
 
 def recall(net, queries, gallery):
@@ -160,20 +142,19 @@ def run(args, seed):
     for module in net.frozen():
         module.requires_grad_(False)
     optimiser = torch.optim.AdamW(net.groups(), lr=LR, weight_decay=DECAY)
-    per_epoch = sum(1 for _ in batches(train))
+    per_epoch = len(train) // BATCH
     photos = Photos(train, TRAIN)
     for epoch in range(args.epochs):
         start = time.time()
         net.train()
         for module in net.frozen():
             module.eval()
-        loader = torch.utils.data.DataLoader(photos, batch_sampler=list(batches(train)), num_workers=args.workers)
+        loader = torch.utils.data.DataLoader(photos, batch_sampler=batches(train), num_workers=args.workers)
         for step, (x, labels) in enumerate(loader):
             rate = factor(epoch + (step + 1 if epoch + step / per_epoch < WARMUP else step) / per_epoch, args.epochs)
             for group in optimiser.param_groups:
                 group["lr"] = LR * rate * group["factor"]
-            features, neck = net(x)
-            loss = F.cross_entropy(net.classifier(neck), labels, label_smoothing=0.1) + triplet(features, labels)
+            loss = F.cross_entropy(net.classifier(net(x)), labels, label_smoothing=0.1)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), CLIP)
@@ -190,7 +171,7 @@ def main():
     parser.add_argument("photos")
     parser.add_argument("weights")
     parser.add_argument("--gallery")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=0)

@@ -3,10 +3,12 @@
 mod blocks;
 mod config;
 mod export;
+mod precision;
 
 pub use blocks::{Depths, block_of};
 pub use config::TrunkConfig;
-pub use export::{TorchvisionLayout, for_torchvision};
+pub use export::{TorchvisionLayout, for_torchvision, from_torchvision};
+pub use precision::Precision;
 
 use super::layouts::{contradicts, translate};
 use super::mobile::MobileNet;
@@ -103,6 +105,9 @@ pub struct TrunkSection {
     /// Whether `--init-from` may leave the classifier and the centres of a run with other classes out; they then start anew.
     #[serde(default)]
     pub new_classifier: bool,
+    /// The arithmetic of the trunk in training: f32, bf16 or f16. Weights stay in f32.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 impl TrunkSection {
@@ -112,6 +117,7 @@ impl TrunkSection {
             trunk: trunk.into(),
             weights: None,
             new_classifier: false,
+            precision: Precision::F32,
         }
     }
 

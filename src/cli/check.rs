@@ -2,19 +2,22 @@
 
 use super::run::grouped;
 use super::say;
-use super::session::{Plan, Session, for_room};
+use super::session::{Session, Verb, for_room, visit};
 use crate::backbones::weights;
 use crate::data::DatasetSection;
 use crate::data::feed::{Feed, Job};
+use crate::data::pairs::PairSection;
 use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
 use crate::papers::registry::Visitor;
-use crate::papers::{Clock, Objective, Paper};
+use crate::papers::{Clock, ImagePaper, Objective, PairPaper};
 use crate::recipe::Recipe;
 use crate::train::optim::{Groups, Optimizer};
 use crate::train::sinks::system;
 use crate::train::{TrainError, freeze};
 use burn::optim::GradientsParams;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use std::time::Instant;
 
 /// Checks a recipe whole: its keys, its data, one training step.
@@ -48,14 +51,38 @@ pub fn run(args: CheckArgs) -> crate::Result<()> {
     facts.print(args.json)
 }
 
-/// The data section of a recipe, for `tailor data check`.
-pub fn dataset(recipe: &str, sets: &[String]) -> crate::Result<DatasetSection> {
+/// What a recipe says of its data, for `tailor data check`.
+pub fn data_of(recipe: &str, sets: &[String]) -> crate::Result<DataOf> {
+    struct Kind<'a>(&'a Recipe);
+    impl Kind<'_> {
+        fn section<T: DeserializeOwned + JsonSchema>(self) -> crate::Result<T> {
+            let mut reader = self.0.reader();
+            let data = reader.section_required("data");
+            reader.skip_rest();
+            reader.finish()?;
+            Ok(data.expect("the reader refused nothing"))
+        }
+    }
+    impl Visitor for Kind<'_> {
+        type Output = crate::Result<DataOf>;
+        fn images<P: ImagePaper>(self) -> Self::Output {
+            let data: DataSection = self.section()?;
+            Ok(DataOf::Pictures(Box::new(data.dataset)))
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
+            Ok(DataOf::Pairs(self.section()?))
+        }
+    }
     let recipe = Recipe::load(recipe, sets)?;
-    let mut reader = recipe.reader();
-    let data: Option<DataSection> = reader.section_required("data");
-    reader.skip_rest();
-    reader.finish()?;
-    Ok(data.expect("the reader refused nothing").dataset)
+    visit(&recipe, Kind(&recipe))
+}
+
+/// A recipe's data, by the kind of its room.
+pub enum DataOf {
+    /// Labelled pictures.
+    Pictures(Box<DatasetSection>),
+    /// Images with captions.
+    Pairs(PairSection),
 }
 
 struct Check {
@@ -63,11 +90,11 @@ struct Check {
     device: Device,
 }
 
-impl Visitor for Check {
-    type Output = crate::Result<Facts>;
+impl Verb for Check {
+    type Output = Facts;
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let session = Plan::<P>::read(self.recipe)?.open()?;
+    fn on<S: Session>(self) -> crate::Result<Facts> {
+        let session = S::open(S::read(self.recipe)?)?;
         say!("{}", session.describe());
         one_step(&session, &self.device)
     }
@@ -76,10 +103,13 @@ impl Visitor for Check {
 /// What one step told.
 #[derive(Debug, serde::Serialize)]
 pub struct Facts {
-    /// Classes of the training split.
-    pub classes: usize,
-    /// Pictures in a batch.
+    /// Classes of the training split, where the data has classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<usize>,
+    /// Items in a batch.
     pub batch: u64,
+    /// What these are.
+    pub items: &'static str,
     /// Optimiser steps of the recipe.
     pub steps: u64,
     /// Parameters.
@@ -111,11 +141,16 @@ impl Facts {
             .iter()
             .map(|(name, value)| format!("{name} {value:.4}"))
             .collect();
-        let mut lines = vec![
-            format!("classes  {}", grouped(self.classes)),
+        let mut lines: Vec<String> = self
+            .classes
+            .map(|classes| format!("classes  {}", grouped(classes)))
+            .into_iter()
+            .collect();
+        lines.extend([
             format!(
-                "batch    {} pictures, {} steps in all",
+                "batch    {} {}, {} steps in all",
                 self.batch,
+                self.items,
                 grouped(self.steps as usize)
             ),
             format!("model    {} parameters", grouped(self.parameters)),
@@ -123,7 +158,7 @@ impl Facts {
                 "memory   {} for weights, gradients, optimiser and average",
                 mib(self.state_bytes)
             ),
-        ];
+        ]);
         lines.extend(self.step_bytes.map(|bytes| {
             format!(
                 "         {} more in this process while one step was taken",
@@ -150,21 +185,21 @@ fn mib(bytes: u64) -> String {
 }
 
 /// Takes one step on the first batch and throws it away.
-pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Result<Facts> {
-    let plan = &session.plan;
+pub fn one_step<S: Session>(session: &S, device: &Device) -> crate::Result<Facts> {
+    let common = session.common();
     let (model, report) = session.model(device)?;
     if let Some(report) = report {
         say!("weights  {report}");
     }
     let parameters = weights::parameter_count(&model);
     let host = session
-        .feed
+        .feed()
         .load(Job { epoch: 0, batch: 0 }, &mut Default::default())
         .map_err(TrainError::from)?;
     let before = system::peak_bytes();
     let start = Instant::now();
     let clock = Clock {
-        seed: plan.train.seed,
+        seed: common.train.seed,
         step: 0,
         epoch: 0,
         micro: 0,
@@ -191,17 +226,18 @@ pub fn one_step<P: Paper>(session: &Session<P>, device: &Device) -> crate::Resul
         }
         let grads = model.edit_grads(index, GradientsParams::from_grads(found.total.backward(), &model));
         let names = freeze::names(&model);
-        let groups = Groups::new(&plan.optimizer, phase.params)
+        let groups = Groups::new(&common.optimizer, phase.params)
             .and_then(|groups| groups.with_layers(names.iter().map(String::as_str)))
             .map_err(TrainError::Setting)?;
         let lrs: Vec<f64> = groups.iter().map(|group| group.lr).collect();
         model = Optimizer::new(groups).step(model, grads, &lrs);
     }
     device.sync().map_err(|e| TrainError::Device(format!("{e:?}")))?;
-    let copies = 4 + u64::from(plan.train.ema.is_some());
+    let copies = 4 + u64::from(common.train.ema.is_some());
     Ok(Facts {
-        classes: session.facts.classes,
-        batch: session.feed.items(),
+        classes: session.classes(),
+        batch: session.feed().items(),
+        items: S::ITEMS,
         steps: session.steps()?,
         parameters,
         state_bytes: parameters as u64 * 4 * copies,

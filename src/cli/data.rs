@@ -2,6 +2,8 @@
 
 mod convert;
 mod init;
+mod regions;
+mod vocabulary;
 
 mod wardrobe;
 
@@ -9,8 +11,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::check::DataOf;
 use crate::data::check::{CheckOptions, check};
 use crate::data::native::ReadOptions;
+use crate::data::pairs::PairSection;
 use crate::data::{DataError, DatasetSection, Layout, Table, open};
 
 /// `tailor data …`
@@ -26,10 +30,12 @@ pub struct DataArgs {
 pub enum DataVerb {
     /// Look at every image and at the splits; say what is wrong, all at once.
     Check(CheckArgs),
-    /// Write a data set of any layout as a table or as tar shards.
+    /// Write a data set of any layout as a table or as tar shards, or region features as an array.
     Convert(convert::ConvertArgs),
     /// Look at a folder or a table and write a first recipe for it.
     Init(init::InitArgs),
+    /// Number the words of captions.
+    Vocabulary(vocabulary::VocabularyArgs),
     /// Draw our own garments into files for use elsewhere, or onto a contact sheet.
     Wardrobe(wardrobe::WardrobeArgs),
 }
@@ -114,21 +120,25 @@ impl Source {
 /// A check that found errors prints its report and then fails with [`DataError::CheckFailed`], so that the exit status says so.
 pub fn run(
     args: &DataArgs,
-    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DatasetSection>,
+    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DataOf>,
 ) -> crate::Result<()> {
     match &args.verb {
         DataVerb::Check(args) => run_check(args, recipe),
         DataVerb::Convert(args) => convert::run(args),
         DataVerb::Init(args) => init::run(args),
+        DataVerb::Vocabulary(args) => vocabulary::run(args),
         DataVerb::Wardrobe(args) => wardrobe::run(args),
     }
 }
 
 fn run_check(
     args: &CheckArgs,
-    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DatasetSection>,
+    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DataOf>,
 ) -> crate::Result<()> {
-    let (table, closed_set) = read(args, recipe)?;
+    let (table, closed_set) = match read(args, recipe)? {
+        Read::Table(table, closed_set) => (table, closed_set),
+        Read::Pairs(section) => return check_pairs(&section, args),
+    };
     let options = CheckOptions {
         fast: args.fast,
         closed_set: closed_set || args.closed_set,
@@ -146,11 +156,31 @@ fn run_check(
     }
 }
 
-/// The table, and whether its recipe says that it is a closed set.
+/// The data of rooms that learn from images and captions.
+fn check_pairs(section: &PairSection, args: &CheckArgs) -> crate::Result<()> {
+    let report = crate::data::pairs::check(section, args.fast)?;
+    match args.json {
+        true => super::print(&format!("{}\n", serde_json::json!(report)))?,
+        false => super::print(&format!("{report}\n"))?,
+    }
+    match report.errors.len() {
+        0 => Ok(()),
+        errors => Err(DataError::CheckFailed { errors }.into()),
+    }
+}
+
+/// What was named.
+enum Read {
+    /// A table, and whether its recipe says that it is a closed set.
+    Table(Table, bool),
+    /// Images with captions.
+    Pairs(PairSection),
+}
+
 fn read(
     args: &CheckArgs,
-    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DatasetSection>,
-) -> crate::Result<(Table, bool)> {
+    recipe: impl FnOnce(&str, &[String]) -> crate::Result<DataOf>,
+) -> crate::Result<Read> {
     use crate::data::datasets;
     let source = &args.source;
     let table = if let Some(path) = &source.table {
@@ -160,7 +190,11 @@ fn read(
         };
         crate::data::native::read(path, &options)?
     } else if let Some(root) = &source.folder {
-        datasets::folder(root, &datasets::FolderOptions::default())?
+        let options = datasets::FolderOptions {
+            closed_set: args.closed_set,
+            ..datasets::FolderOptions::default()
+        };
+        datasets::folder(root, &options)?
     } else if let Some(root) = &source.market1501 {
         datasets::market1501(root)?
     } else if let Some(root) = &source.dukemtmc_reid {
@@ -172,12 +206,14 @@ fn read(
     } else if let Some(shards) = &source.shards {
         crate::data::shards::read(shards)?
     } else if let Some(name) = &source.recipe {
-        let section = recipe(name, &args.sets)?;
-        return Ok((open(&section)?, section.closed_set));
+        return Ok(match recipe(name, &args.sets)? {
+            DataOf::Pictures(section) => Read::Table(open(&section)?, section.closed_set),
+            DataOf::Pairs(section) => Read::Pairs(section),
+        });
     } else {
         open(&DatasetSection::new(Layout::Furniture))?
     };
-    Ok((table, false))
+    Ok(Read::Table(table, false))
 }
 
 #[cfg(test)]

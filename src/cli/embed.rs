@@ -1,18 +1,20 @@
 //! `tailor embed`: vectors of any pictures, with what is needed to search them again.
 
 use super::eval::{self, Target};
+use super::export;
 use super::run::weights_hash;
-use super::session::{Plan, for_room};
+use super::session::{ImagePlan, ImageSession, ImageVerb, Session, for_embedding};
 use super::{CliError, RUNS, say};
-use crate::backbones::weights::{self, WeightsError};
+use crate::backbones::weights::WeightsError;
 use crate::data::datasets::pictures;
 use crate::data::native::{self, ReadOptions};
+use crate::data::table::counted;
 use crate::data::transform::Pipeline;
 use crate::data::{self, Split, Table};
 use crate::device::{self, Choice, Device};
+use crate::export::embeddings::{Column, Rows, table_name};
 use crate::export::gallery::{Card, Format, Gallery};
-use crate::papers::registry::Visitor;
-use crate::papers::{Embed, Paper};
+use crate::papers::{Embed, ImagePaper};
 use crate::recipe::Recipe;
 use crate::train::{TrainError, retrieval};
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use std::sync::Arc;
 #[command(after_help = "Examples:
   tailor embed first --images catalogue/ --out catalogue.parquet
   tailor embed first --data items.csv --out vectors.npy
+  tailor embed first --images catalogue/ --format qdrant --out points.jsonl
   tailor embed first --split test --out test.parquet
 
 Without --images, --data or --split: the queries and the gallery of the recipe's evaluation. Beside an .npy stand its rows' ids,
@@ -31,7 +34,7 @@ gives them: divide by the L2 norm, or compare by cosine.")]
 pub struct EmbedArgs {
     /// A run's folder or name.
     run: String,
-    /// A folder of pictures, at any depth.
+    /// A folder of pictures, at any depth, or one picture.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "split"])]
     images: Option<PathBuf>,
     /// A native table: .csv, .jsonl or .parquet.
@@ -43,9 +46,15 @@ pub struct EmbedArgs {
     /// A part of the recipe's own data.
     #[arg(long, value_enum)]
     split: Option<Part>,
-    /// The file to write: .parquet or .npy.
+    /// The file to write: .parquet or .npy, or what --format says.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// For a database or for FAISS instead of `tailor search`, as `tailor export` writes them.
+    #[arg(long, value_enum)]
+    format: Option<Database>,
+    /// pgvector: the table's name.
+    #[arg(long, default_value = "embeddings")]
+    table: String,
     /// best, last, ema or a file; without it, ema where the run keeps it, else last.
     #[arg(long)]
     weights: Option<String>,
@@ -63,6 +72,27 @@ pub struct EmbedArgs {
     runs: PathBuf,
 }
 
+/// What other programs take in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Database {
+    /// Embeddings for FAISS and its kin.
+    Fvecs,
+    /// Points for Qdrant.
+    Qdrant,
+    /// Rows for PostgreSQL with pgvector.
+    Pgvector,
+}
+
+impl Database {
+    fn format(self) -> export::Format {
+        match self {
+            Self::Fvecs => export::Format::Fvecs,
+            Self::Qdrant => export::Format::Qdrant,
+            Self::Pgvector => export::Format::Pgvector,
+        }
+    }
+}
+
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
@@ -78,7 +108,16 @@ enum Part {
 
 /// Runs the verb.
 pub fn run(args: EmbedArgs) -> crate::Result<()> {
-    for path in Format::of(&args.out)?.files(&args.out) {
+    table_name(&args.table)?;
+    let files = match args.format {
+        Some(database) => {
+            let beside = database.format().beside().iter();
+            let beside = beside.map(|ending| args.out.with_extension(ending));
+            [args.out.clone()].into_iter().chain(beside).collect()
+        }
+        None => Format::of(&args.out)?.files(&args.out),
+    };
+    for path in files {
         // Not even --force may cost a user the table: `items.npy` has an `items.csv` beside it.
         if args.data.as_ref().is_some_and(|data| same_file(data, &path)) {
             return Err(CliError::Input(path).into());
@@ -91,7 +130,7 @@ pub fn run(args: EmbedArgs) -> crate::Result<()> {
     let device = device::resolve(args.device.parse::<Choice>()?)?;
     let recipe = target.recipe.clone();
     let device = device.device;
-    for_room(&recipe, Embedding { args, target, device })
+    for_embedding(&recipe, "embed", Embedding { args, target, device })
 }
 
 fn same_file(a: &Path, b: &Path) -> bool {
@@ -107,13 +146,14 @@ struct Embedding {
     device: Device,
 }
 
-impl Visitor for Embedding {
-    type Output = crate::Result<()>;
+impl ImageVerb for Embedding {
+    type Output = ();
 
-    fn visit<P: Paper>(self) -> Self::Output {
+    fn on<P: ImagePaper>(self) -> crate::Result<()> {
         let args = self.args;
         let model = Trained::<P>::load(self.target, &self.device)?;
         let table = match (&args.images, &args.data) {
+            (Some(picture), _) if picture.is_file() => pictures::files(std::slice::from_ref(picture)),
             (Some(folder), _) => pictures::read(folder)?,
             (None, Some(file)) => {
                 let options = ReadOptions {
@@ -159,10 +199,32 @@ impl Visitor for Embedding {
             images: items().map(|item| path_of(&item.image)).collect(),
             card: Some(model.card(&table.name)),
         };
+        if let Some(database) = args.format {
+            let sides = vec!["gallery"; rows.len()];
+            let of = |item: &data::Item| (item.id.clone(), item.label.clone());
+            let (ids, labels): (Vec<_>, Vec<_>) = items().map(of).unzip();
+            let rows = Rows {
+                ids: &ids,
+                labels: &labels,
+                splits: &sides,
+                more: &[Column {
+                    name: "image".into(),
+                    values: gallery.images,
+                }],
+            };
+            let format = database.format();
+            let dim = gallery.dimensions;
+            let files = export::vectors::write(format, &args.out, &args.table, rows, &gallery.vectors, dim)?;
+            say!(
+                "embedded {} in {dim} dimensions",
+                counted(ids.len(), "picture", "pictures")
+            );
+            return super::print(&export::listed(&files));
+        }
         gallery.write(&args.out)?;
         say!(
             "embedded {} in {} dimensions",
-            data::table::counted(rows.len(), "picture", "pictures"),
+            counted(rows.len(), "picture", "pictures"),
             gallery.dimensions
         );
         let files = Format::of(&args.out)?.files(&args.out);
@@ -184,9 +246,9 @@ fn path_of(image: &data::ImageRef) -> Option<String> {
 }
 
 /// A trained model with its recipe. The data that it was trained on need not be there.
-pub struct Trained<P: Paper> {
+pub struct Trained<P: ImagePaper> {
     /// What the recipe says.
-    pub plan: Plan<P>,
+    pub plan: ImagePlan<P>,
     /// In evaluation mode.
     pub model: P::Model,
     /// Which weights, in words.
@@ -194,15 +256,15 @@ pub struct Trained<P: Paper> {
     device: Device,
 }
 
-impl<P: Paper> Trained<P> {
+impl<P: ImagePaper> Trained<P> {
     /// Loads what a verb was told to work with.
     pub fn load(target: Target, device: &Device) -> crate::Result<Self> {
         let (path, which) = target
             .weights
             .ok_or_else(|| CliError::NoWeights(target.recipe.name.clone()))?;
-        let mut plan = Plan::<P>::read(target.recipe)?;
+        let mut plan = ImageSession::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
-        let tensors = weights::read(&path)?;
+        let tensors = eval::read(&plan.paper, &path)?;
         let facts = plan.paper.facts(&tensors).ok_or_else(|| WeightsError::Format {
             path: path.clone(),
             cause: format!("they are not those of a trained model of room {}", P::ROOM),
@@ -210,9 +272,9 @@ impl<P: Paper> Trained<P> {
         let device = device.clone();
         let (model, _) = plan
             .paper
-            .model(&facts, plan.train.seed, &device.clone().autodiff())?;
+            .model(&facts, plan.common.train.seed, &device.clone().autodiff())?;
         let model = eval::apply(model, &tensors, &path)?;
-        say!("recipe   {}", plan.recipe.name);
+        say!("recipe   {}", plan.common.recipe.name);
         say!("weights  {} ({which})", path.display());
         Ok(Self {
             plan,
@@ -233,7 +295,7 @@ impl<P: Paper> Trained<P> {
             self.plan.data.decode,
             &self.device,
             self.plan.eval.batch.min(rows.len()),
-            self.plan.train.workers(),
+            self.plan.common.train.workers(),
             &mut |done| bar.set_position(done as u64),
         );
         bar.finish_and_clear();
@@ -244,7 +306,7 @@ impl<P: Paper> Trained<P> {
     pub fn card(&self, data: &str) -> Card {
         Card {
             format: 1,
-            recipe: self.plan.recipe.name.clone(),
+            recipe: self.plan.common.recipe.name.clone(),
             weights: self.which.clone(),
             model: weights_hash(&self.model),
             preprocessing: preprocessing_hash(&self.plan.eval_pipeline, self.plan.data.decode.exif),

@@ -1,18 +1,15 @@
 //! `tailor eval`.
 
-use super::run::{evaluate, published};
-use super::session::{Plan, for_room};
-use super::{RUNS, Which, look, run_of, say, weights_of};
+use super::run::published;
+use super::session::{EvalFlags, Session, Verb, for_room};
+use super::{CliError, RUNS, Which, run_of, say, weights_of};
 use crate::backbones::weights::{self, Import, Tensors};
-use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
+use crate::papers::ImagePaper;
 use crate::recipe::{Origin, PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Published};
 use crate::search::{Expansion, Rerank};
-use crate::train::retrieval::EvalSection;
-use crate::train::run_folder::{EVAL, RunFolder, name};
+use crate::train::run_folder::{self, EVAL, RunFolder, name};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -24,6 +21,7 @@ use std::time::SystemTime;
   tailor eval first --weights best --json
   tailor eval first --rerank --qe
   tailor eval ctl-market1501 --weights model.safetensors --set data.root=/data/market1501
+  tailor eval sgr-f30k --ensemble saf-f30k
   tailor eval deepfashion-l --on fashion-reid-street2shop-l --set data.root=/data/street2shop")]
 pub struct EvalArgs {
     /// A run's folder or name, a recipe's file, or the name of a built-in recipe.
@@ -54,6 +52,10 @@ pub struct EvalArgs {
     /// Augment the gallery by each item's N nearest before queries are expanded.
     #[arg(long, value_name = "N")]
     dba: Option<usize>,
+    /// Average the scores with those of another run of the same room, as SGRAF is the average of a SAF and an SGR. Many times. Its
+    /// weights are those that `tailor eval` would take.
+    #[arg(long, value_name = "RUN")]
+    ensemble: Vec<String>,
     /// Show so many pictures in TensorBoard's projector.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000")]
     projector: Option<usize>,
@@ -80,10 +82,10 @@ pub struct Target {
 pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -> crate::Result<Target> {
     let folder = run_of(name, runs);
     if !folder.join("run.json").is_file() {
-        let recipe = Recipe::load(name, sets)?;
+        let recipe = Recipe::load(name, sets).inspect_err(|_| say_near(name, runs))?;
         return Ok(Target {
             recipe,
-            weights: weights.map(|path| (PathBuf::from(path), "file".to_string())),
+            weights: weights.map(|path| of_path(Path::new(path))).transpose()?,
             run: None,
         });
     }
@@ -95,7 +97,7 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
     let weights = match which {
         None => weights_of(&folder, None)?,
         Some((_, Ok(which))) => weights_of(&folder, Some(which))?,
-        Some((path, Err(_))) => (PathBuf::from(path), "file".into()),
+        Some((path, Err(_))) => of_path(Path::new(path))?,
     };
     Ok(Target {
         recipe,
@@ -104,12 +106,33 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
     })
 }
 
-/// A trained model in evaluation mode: all of its weights come from the file.
-pub fn load<M: Module>(model: M, path: &Path) -> crate::Result<M> {
-    apply(model, &weights::read(path)?, path)
+/// A file of weights, or those of a run's folder.
+fn of_path(path: &Path) -> crate::Result<(PathBuf, String)> {
+    match path.join("run.json").is_file() {
+        true => weights_of(path, None),
+        false => Ok((path.to_path_buf(), "file".into())),
+    }
 }
 
-/// As [`load`], with the weights that were read from the file.
+/// A run may have been meant whose name is nearly that.
+fn say_near(name: &str, runs: &Path) {
+    let near = run_folder::list(runs).unwrap_or_default();
+    let near = near
+        .iter()
+        .filter_map(|run| run.file_name()?.to_str())
+        .find(|run| strsim::jaro_winkler(run, name) > 0.85);
+    if let Some(near) = near {
+        say!("note     did you mean the run `{near}`?");
+    }
+}
+
+/// A trained model's weights: a checkpoint's, or an export's of `tailor export --format safetensors`.
+pub fn read<P: ImagePaper>(paper: &P, path: &Path) -> crate::Result<Tensors> {
+    let tensors = weights::read(path)?;
+    Ok(paper.import(&tensors).unwrap_or(tensors))
+}
+
+/// A trained model in evaluation mode: all of its weights come from those of the file.
 pub fn apply<M: Module>(model: M, tensors: &Tensors, path: &Path) -> crate::Result<M> {
     let import = Import {
         source: path.display().to_string(),
@@ -138,8 +161,16 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     }
     say!("device   {device}");
     let recipe = target.recipe.clone();
+    let mut ensemble = Vec::new();
+    for name in &args.ensemble {
+        let member = self::target(name, None, &[], &args.runs)?;
+        if member.run.is_none() {
+            return Err(CliError::NoWeights(name.clone()).into());
+        }
+        ensemble.push(member);
+    }
     // Settings and other weights change what is measured: only the run's own figures are its eval.json.
-    let own = args.weights.is_none();
+    let own = args.weights.is_none() && ensemble.is_empty();
     let folder = match (&args.out, &target.run, &other) {
         (Some(folder), ..) => folder.clone(),
         (None, Some(run), Some(other)) if own => run.join(format!("on-{}", other.recipe.name)),
@@ -163,9 +194,13 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
             other,
             device: device.device,
             folder: folder.clone(),
-            rerank: args.rerank,
-            expansion,
-            projector: args.projector,
+            flags: EvalFlags {
+                on: None,
+                rerank: args.rerank,
+                expansion,
+                projector: args.projector,
+                ensemble,
+            },
         },
     )?;
     if args.json {
@@ -187,8 +222,6 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
 struct Elsewhere {
     recipe: Recipe,
     about: Option<PaperSection>,
-    data: DataSection,
-    eval: EvalSection,
 }
 
 impl Elsewhere {
@@ -196,16 +229,9 @@ impl Elsewhere {
         let recipe = Recipe::load(name, sets)?;
         let mut reader = recipe.reader();
         let about = reader.section("paper");
-        let data: Option<DataSection> = reader.section_required("data");
-        let eval = reader.section("eval");
         reader.skip_rest();
         reader.finish()?;
-        Ok(Self {
-            about,
-            data: data.expect("the reader refused nothing"),
-            eval: eval.unwrap_or_default(),
-            recipe,
-        })
+        Ok(Self { about, recipe })
     }
 }
 
@@ -214,39 +240,24 @@ struct Eval {
     other: Option<Elsewhere>,
     device: Device,
     folder: PathBuf,
-    rerank: Option<Rerank>,
-    expansion: Option<Expansion>,
-    projector: Option<usize>,
+    flags: EvalFlags,
 }
 
-impl Visitor for Eval {
-    type Output = crate::Result<(EvalReport, Vec<Published>, Option<PathBuf>)>;
+impl Verb for Eval {
+    type Output = (EvalReport, Vec<Published>, Option<PathBuf>);
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let mut plan = Plan::<P>::read(self.target.recipe)?;
-        if let Some(other) = &self.other {
-            plan.data.dataset = other.data.dataset.clone();
-            plan.eval = other.eval.clone();
-        }
-        plan.eval.rerank = self.rerank.or(plan.eval.rerank);
-        plan.eval.query_expansion = self.expansion.or(plan.eval.query_expansion);
-        plan.eval.projector = self.projector.unwrap_or(plan.eval.projector);
-        let mut published = published(&plan.about);
-        if self.target.weights.is_some() {
-            plan.paper.forget_published_weights();
-        }
+    fn on<S: Session>(self) -> crate::Result<Self::Output> {
+        let plan = S::read(self.target.recipe)?;
         let tensors = match &self.target.weights {
-            Some((path, _)) => Some(weights::read(path)?),
+            Some((path, _)) => Some(S::weights(&plan, path)?),
             None => None,
         };
-        let session = match &self.other {
-            None => plan.open()?,
-            Some(_) => {
-                // The classifier is as wide as the run's own data had classes; it is not asked for anything here.
-                let known = tensors.as_ref().and_then(|tensors| plan.paper.facts(tensors));
-                plan.open_to_evaluate(known.map_or(2, |facts| facts.classes))?
-            }
+        let flags = EvalFlags {
+            on: self.other.as_ref().map(|other| other.recipe.clone()),
+            ..self.flags
         };
+        let session = S::open_to_evaluate(plan, flags, tensors.as_ref())?;
+        let mut published = published(&session.common().about);
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;
         let (model, which, source) = match self.target.weights.as_ref().zip(tensors) {
@@ -267,7 +278,7 @@ impl Visitor for Eval {
                 (model.valid(), "initial".to_string(), PathBuf::from("the recipe"))
             }
         };
-        let mut evaluation = evaluate(&session, &model, &self.device, &which, &source)?;
+        let mut evaluation = session.evaluate(&model, &self.device, &which, &source)?;
         if let Some(other) = &self.other {
             let report = &mut evaluation.report;
             report.data = format!("{} (recipe {})", report.data, other.recipe.name);
@@ -288,8 +299,7 @@ impl Visitor for Eval {
         evaluation.report.write(&self.folder.join(EVAL))?;
         // The record of a run's training belongs to the run's own weights only.
         let run = self.target.run.as_deref().filter(|_| which != "file");
-        let page = look::report(&session, &evaluation, &self.device, &self.folder, run);
-        look::projector(&session, &evaluation, &self.folder);
+        let page = session.look(&evaluation, &self.device, &self.folder, run);
         Ok((evaluation.report, published, page))
     }
 }

@@ -16,6 +16,8 @@ mod session;
 pub mod sweep;
 pub mod train;
 
+use crate::recipe::tree::Value;
+use crate::recipe::{Origin, Recipe};
 use crate::train::checkpoint::read_state;
 use crate::train::run_folder::{self, RunFolder};
 use clap::{Parser, Subcommand};
@@ -99,12 +101,47 @@ pub enum CliError {
         "take --weights last or best; runs keep an average where their recipe sets train.ema"
     ))]
     NoAverage(PathBuf),
+    /// A verb that a room's trained systems have no answer for.
+    #[error("`tailor {verb}` needs a system that can {needs}: those of room {room} can {can}")]
+    #[diagnostic(help("the rooms whose systems can {needs} are {others}"))]
+    Cannot {
+        /// The verb.
+        verb: &'static str,
+        /// The room.
+        room: &'static str,
+        /// What the verb needs.
+        needs: &'static str,
+        /// What the room can do instead.
+        can: String,
+        /// The rooms that can do it.
+        others: String,
+    },
+    /// A flag of `tailor eval` that a room has no use for.
+    #[error("{flag} means nothing in room {room}")]
+    #[diagnostic(help("leave it out: it is for {rooms}"))]
+    NoFlag {
+        /// The flag.
+        flag: &'static str,
+        /// The room.
+        room: &'static str,
+        /// The rooms that have a use for it.
+        rooms: String,
+    },
+    /// Runs that cannot be averaged.
+    #[error("the scores of {run} cannot be averaged with these: {problem}")]
+    #[diagnostic(help("average runs of one room that were trained with one vocabulary"))]
+    Ensemble {
+        /// The other run.
+        run: String,
+        /// Why.
+        problem: String,
+    },
     /// A file that is read and would be written.
     #[error("{} is read: it cannot be written as well", .0.display())]
     #[diagnostic(help("give --out another name; an .npy has a .csv and a .json of its name beside it"))]
     Input(PathBuf),
     /// An option that says nothing about this format.
-    #[error("{option} means nothing for --format {format}")]
+    #[error("{option} means nothing for {format}")]
     #[diagnostic(help("it is for {formats}: leave it out, or choose another format"))]
     Useless {
         /// The option.
@@ -139,7 +176,7 @@ pub fn run(cli: Cli) -> crate::Result<()> {
         Verb::Check(args) => check::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Runs(args) => runs::run(&args),
-        Verb::Data(args) => data::run(&args, check::dataset),
+        Verb::Data(args) => data::run(&args, check::data_of),
         Verb::Devices(args) => devices::run(args),
     }
 }
@@ -171,14 +208,18 @@ impl Which {
     }
 }
 
-/// The file of a run's weights, and what it holds. Without a wish, the weights that training evaluated at its end: the moving average
-/// where there is one. A run that was never evaluated has no best checkpoint: its last one counts.
+/// The file of a run's weights, and what it holds. Without a wish, the weights that training evaluated at its end: the best where the
+/// recipe's `train.finish` says so, else the moving average where there is one. A run that was never evaluated has no best checkpoint: its last one counts.
 fn weights_of(run: &Path, which: Option<Which>) -> crate::Result<(PathBuf, String)> {
     let folder = RunFolder::open(run)?;
     let last = folder
         .last()?
         .ok_or_else(|| CliError::NoCheckpoint(run.to_path_buf()))?;
     let has_ema = last.path.join(EMA).exists();
+    let which = match which {
+        None if finishes_with_best(&folder)? => Some(Which::Best),
+        which => which,
+    };
     let (checkpoint, which) = match which {
         Some(Which::Best) => match folder.best() {
             Some(best) => (best, Which::Best),
@@ -198,6 +239,14 @@ fn weights_of(run: &Path, which: Option<Which>) -> crate::Result<(PathBuf, Strin
         return Err(CliError::NoAverage(run.to_path_buf()).into());
     }
     Ok((path, format!("{}, step {}", which.name(), checkpoint.step)))
+}
+
+/// Whether the run's recipe ends with the weights of the best evaluation.
+fn finishes_with_best(run: &RunFolder) -> crate::Result<bool> {
+    let origin = Origin::File(run.root().join("recipe.toml"));
+    let recipe = Recipe::from_text("recipe", origin, run.recipe()?, &[])?;
+    let finish = recipe.get("train.finish").map(|node| &node.value);
+    Ok(matches!(finish, Some(Value::String(finish)) if finish == "best"))
 }
 
 /// The folder of a run that is named or pathed.

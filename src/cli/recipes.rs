@@ -27,6 +27,12 @@ pub struct RecipesArgs {
 /// The verbs below `tailor recipes`.
 #[derive(Debug, Subcommand)]
 pub enum Action {
+    /// Lists the built-in recipes; the same without a verb
+    List {
+        /// Print a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
     /// Prints a recipe
     #[command(after_help = "Example:\n  tailor recipes show ctl --resolved --set loss.margin=0.5")]
     Show {
@@ -100,6 +106,7 @@ pub enum RecipesError {
 pub fn run(args: RecipesArgs) -> crate::Result<()> {
     let mut text = match args.action {
         None => list(args.json)?,
+        Some(Action::List { json }) => list(json)?,
         Some(Action::Show {
             name,
             resolved,

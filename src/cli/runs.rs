@@ -35,10 +35,23 @@ pub struct RunsArgs {
 /// The verbs of `tailor runs`.
 #[derive(Debug, Subcommand)]
 pub enum RunsVerb {
+    /// All runs of the folder; the same without a verb.
+    List(ListArgs),
     /// What one run is: its recipe, data, device, checkpoints and figures.
     Show(ShowArgs),
     /// Figures of several runs side by side, and which keys of their recipes differ.
     Compare(CompareArgs),
+}
+
+/// `tailor runs list`
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// The folder of runs.
+    #[arg(default_value = "checkpoints")]
+    pub dir: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `tailor runs show`
@@ -75,6 +88,7 @@ pub fn run(args: &RunsArgs) -> Result<()> {
         .map_or(0, |d| d.as_secs());
     let text = match &args.verb {
         None => list(&args.dir, args.json, now)?,
+        Some(RunsVerb::List(args)) => list(&args.dir, args.json, now)?,
         Some(RunsVerb::Show(show_args)) => {
             show(&run_folder::find(&show_args.dir, &show_args.run), show_args.json)?
         }
@@ -155,7 +169,12 @@ fn list(dir: &Path, json: bool, now: u64) -> Result<String> {
         "run", "recipe", "status", "step", "seed", "best", FIGURES[0], FIGURES[1], "age",
     ]);
     let mut objects = Vec::new();
-    for root in run_folder::list(dir)? {
+    // Before the first run there is no folder.
+    let roots = match dir.exists() {
+        true => run_folder::list(dir)?,
+        false => Vec::new(),
+    };
+    for root in roots {
         let folder_name = root
             .file_name()
             .map(|n| n.to_string_lossy().into_owned())
@@ -201,7 +220,10 @@ fn list(dir: &Path, json: bool, now: u64) -> Result<String> {
     Ok(if json {
         format!("{:#}\n", json!({"runs": objects}))
     } else if objects.is_empty() {
-        format!("no runs in {}\n", dir.display())
+        format!(
+            "no runs in {}: `tailor train RECIPE` begins one, `tailor recipes` lists recipes\n",
+            dir.display()
+        )
     } else {
         table.to_text()
     })

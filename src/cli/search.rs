@@ -4,15 +4,14 @@ mod page;
 
 use super::embed::{Trained, own_table};
 use super::eval::{self, Target};
-use super::session::for_room;
+use super::session::{ImageVerb, for_embedding};
 use super::{RUNS, say};
 use crate::data::datasets::pictures;
 use crate::data::{ImageRef, Table};
 use crate::device::{self, Choice, Device};
 use crate::export::gallery::Gallery;
 use crate::files;
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
+use crate::papers::ImagePaper;
 use crate::recipe::Recipe;
 use crate::report::html::shorten;
 use crate::search::rank::grouped;
@@ -118,8 +117,9 @@ pub fn run(args: SearchArgs) -> crate::Result<()> {
     let device = device::resolve(args.device.parse::<Choice>()?)?;
     let recipe = target.recipe.clone();
     let device = device.device;
-    for_room(
+    for_embedding(
         &recipe,
+        "search",
         Searching {
             args,
             target,
@@ -160,10 +160,10 @@ struct Searching {
     device: Device,
 }
 
-impl Visitor for Searching {
-    type Output = crate::Result<()>;
+impl ImageVerb for Searching {
+    type Output = ();
 
-    fn visit<P: Paper>(self) -> Self::Output {
+    fn on<P: ImagePaper>(self) -> crate::Result<()> {
         let Self {
             args,
             target,

@@ -1,93 +1,59 @@
 //! A recipe that was read whole, with its data: what every verb on a recipe starts from.
+//!
+//! Rooms differ in what they learn from, so `[data]` and `[eval]` belong to the kind of room: [`ImageSession`] for labelled pictures,
+//! [`PairSession`] for images with captions. The verbs that train and evaluate know [`Session`] alone; those that need vectors of pictures ask for an [`ImageVerb`].
 
-use crate::backbones::weights::LoadReport;
+mod images;
+mod pairs;
+
+pub use images::{ImagePlan, ImageSession, Seen, embed_all};
+pub use pairs::PairSession;
+
+use super::CliError;
+use super::eval::Target;
+use crate::backbones::weights::{self, LoadReport, Tensors};
 use crate::data::feed::Feed;
-use crate::data::image_feed::ImageFeed;
-use crate::data::sampler::SamplerSection;
+use crate::data::pairs::PairSection;
 use crate::data::section::DataSection;
-use crate::data::transform::Pipeline;
-use crate::data::{self, Table};
 use crate::device::Device;
 use crate::papers::registry::{self, ROOMS, Visitor};
-use crate::papers::{Facts, Paper};
-use crate::recipe::PaperSection;
-use crate::recipe::{self, Recipe};
+use crate::papers::{Capability, ImagePaper, Objective, PairPaper, Paper};
+use crate::recipe::{self, PaperSection, Reader, Recipe};
+use crate::report::figures::EvalReport;
+use crate::search::{Expansion, Rerank};
+use crate::train::engine::Hooks;
+use crate::train::matching::PairEvalSection;
 use crate::train::optim::OptimizerSection;
-use crate::train::retrieval::{EvalSection, Task};
+use crate::train::retrieval::EvalSection;
 use crate::train::schedule::ScheduleSection;
 use crate::train::settings::TrainSection;
+use crate::train::sinks::EntrySplit;
 use schemars::{Schema, schema_for};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Everything that a recipe says, checked.
-pub struct Plan<P> {
+/// What every recipe says, whatever its room learns from.
+pub struct Common {
     /// The recipe.
     pub recipe: Recipe,
     /// `[paper]`.
     pub about: PaperSection,
-    /// The paper's own sections.
-    pub paper: P,
-    /// `[data]`.
-    pub data: DataSection,
     /// `[optimizer]`.
     pub optimizer: OptimizerSection,
     /// `[schedule]`.
     pub schedule: ScheduleSection,
     /// `[train]`.
     pub train: TrainSection,
-    /// `[eval]`.
-    pub eval: EvalSection,
-    /// Of the training pictures.
-    pub train_pipeline: Pipeline,
-    /// Of all others.
-    pub eval_pipeline: Pipeline,
 }
 
-impl<P: Paper> Plan<P> {
-    /// Reads a recipe; all errors come at once.
-    pub fn read(recipe: Recipe) -> crate::Result<Self> {
+impl Common {
+    /// Reads a recipe: the common sections here, those of the room and its kind by `own`. All errors come at once.
+    fn read<T>(recipe: Recipe, own: impl FnOnce(&mut Reader) -> Option<T>) -> crate::Result<(Self, T)> {
         let mut reader = recipe.reader();
         let about: Option<PaperSection> = reader.section_required("paper");
-        let data: Option<DataSection> = reader.section_required("data");
-        let paper = P::read(&mut reader);
         let optimizer: Option<OptimizerSection> = reader.section_required("optimizer");
         let schedule: Option<ScheduleSection> = reader.section("schedule");
         let train: Option<TrainSection> = reader.section_required("train");
-        let eval: Option<EvalSection> = reader.section("eval");
-        let mut pipelines = (None, None);
-        if let Some(data) = &data {
-            let mut pipeline = |key: &str, ops: &Vec<_>, random: bool| {
-                let built = Pipeline::new(ops.clone()).and_then(|p| {
-                    if !random {
-                        p.check_deterministic()?;
-                    }
-                    Ok(p)
-                });
-                match built {
-                    Ok(pipeline) => Some(pipeline),
-                    Err(error) => {
-                        let help = miette::Diagnostic::help(&error)
-                            .map(|h| h.to_string())
-                            .unwrap_or_default();
-                        reader.refuse(key, error.to_string(), &help);
-                        None
-                    }
-                }
-            };
-            pipelines = (
-                pipeline("data.train_transform", &data.train_transform, true),
-                pipeline("data.eval_transform", &data.eval_transform, false),
-            );
-            if let (Some(train), Some(eval)) = (&pipelines.0, &pipelines.1)
-                && train.output() != eval.output()
-            {
-                tracing::info!(
-                    "training pictures are {:?}, evaluated ones {:?}",
-                    train.output(),
-                    eval.output()
-                );
-            }
-        }
         if let Some(optimizer) = &optimizer
             && let Err(problem) = crate::train::optim::Groups::new(optimizer, "")
         {
@@ -97,137 +63,135 @@ impl<P: Paper> Plan<P> {
                 "see the syntax of Rust's regex crate",
             );
         }
-        if let Some(eval) = &eval
-            && eval.modes.is_empty()
-        {
-            reader.refuse(
-                "eval.modes",
-                "there is no mode to evaluate in",
-                "name \"instance\", \"centroid\" or both",
-            );
-        }
+        let own = own(&mut reader);
         reader.finish()?;
         let whole = "the reader refused nothing";
-        Ok(Self {
+        let common = Self {
             about: about.expect(whole),
-            paper: paper.expect(whole),
-            data: data.expect(whole),
             optimizer: optimizer.expect(whole),
             schedule: schedule.unwrap_or_else(ScheduleSection::constant),
             train: train.expect(whole),
-            eval: eval.unwrap_or_default(),
-            train_pipeline: pipelines.0.expect(whole),
-            eval_pipeline: pipelines.1.expect(whole),
             recipe,
-        })
+        };
+        Ok((common, own.expect(whole)))
     }
+}
+
+/// What an evaluation found.
+pub struct Evaluation<T> {
+    /// The figures.
+    pub report: EvalReport,
+    /// What they were found with, for a person to look at.
+    pub seen: T,
+}
+
+/// What `tailor eval` asks for beside the recipe.
+pub struct EvalFlags {
+    /// The data and the `[eval]` of another recipe.
+    pub on: Option<Recipe>,
+    /// Re-rank by neighbours too.
+    pub rerank: Option<Rerank>,
+    /// Expand queries too.
+    pub expansion: Option<Expansion>,
+    /// Show so many pictures in the projector.
+    pub projector: Option<usize>,
+    /// Runs whose scores are averaged with the target's.
+    pub ensemble: Vec<Target>,
+}
+
+/// A recipe with its data, ready to be trained and evaluated: what `train`, `check`, `sweep` and `eval` drive.
+pub trait Session: Sized {
+    /// Everything that the recipe says, checked.
+    type Plan;
+    /// What is trained.
+    type Model: Objective;
+    /// The training batches.
+    type Feed: Feed<Host = <Self::Model as Objective>::Host>;
+    /// What an evaluation leaves to be looked at.
+    type Seen;
+
+    /// The room's name.
+    const ROOM: &'static str;
+    /// What a batch consists of: "pictures", "pairs".
+    const ITEMS: &'static str;
+    /// Evaluated figures that progress shows beside the one that chooses the best checkpoint.
+    const SHOWN: &'static [&'static str];
+
+    /// Reads a recipe; all errors come at once.
+    fn read(recipe: Recipe) -> crate::Result<Self::Plan>;
 
     /// Opens the data and holds recipe and data against each other.
-    pub fn open(self) -> crate::Result<Session<P>> {
-        let table = Arc::new(data::open(&self.data.dataset)?);
-        data::check::refuse(&table, self.data.dataset.closed_set)?;
-        let rows = table.train();
-        let feed = ImageFeed::new(
-            table.clone(),
-            rows,
-            self.data.sampler.clone(),
-            self.train_pipeline.clone(),
-            self.data.decode,
-            self.train.seed,
-        );
-        let facts = Facts {
-            classes: feed.classes().len(),
-            per_class: match self.data.sampler {
-                SamplerSection::Pk { per_class, .. } => Some(per_class),
-                _ => None,
-            },
-        };
-        self.paper
-            .check(&facts)
-            .map_err(crate::train::TrainError::Setting)?;
-        feed.batches(0).map_err(crate::train::TrainError::from)?;
-        let task = Task::new(table.clone(), &self.eval, self.train.seed)?.with_decode(self.data.decode);
-        Ok(Session {
-            plan: self,
-            table,
-            feed: Arc::new(feed),
-            facts,
-            task: Arc::new(task),
-        })
-    }
-}
+    fn open(plan: Self::Plan) -> crate::Result<Self>;
 
-impl<P: Paper> Plan<P> {
-    /// Opens data that is measured on and not trained on: the recipe's sampler and losses play no part, and the model has the
-    /// classes that its weights were trained for.
-    pub fn open_to_evaluate(self, classes: usize) -> crate::Result<Session<P>> {
-        let table = Arc::new(data::open(&self.data.dataset)?);
-        data::check::refuse(&table, self.data.dataset.closed_set)?;
-        let feed = ImageFeed::new(
-            table.clone(),
-            table.train(),
-            self.data.sampler.clone(),
-            self.train_pipeline.clone(),
-            self.data.decode,
-            self.train.seed,
-        );
-        let facts = Facts {
-            classes,
-            per_class: match self.data.sampler {
-                SamplerSection::Pk { per_class, .. } => Some(per_class),
-                _ => None,
-            },
-        };
-        let task = Task::new(table.clone(), &self.eval, self.train.seed)?;
-        Ok(Session {
-            plan: self,
-            table,
-            feed: Arc::new(feed),
-            facts,
-            task: Arc::new(task),
-        })
+    /// A trained model's weights: a checkpoint's, or those of an export that the room can read back.
+    fn weights(_plan: &Self::Plan, path: &Path) -> crate::Result<Tensors> {
+        Ok(weights::read(path)?)
     }
-}
 
-/// A recipe with its data.
-pub struct Session<P> {
-    /// What the recipe says.
-    pub plan: Plan<P>,
-    /// The data.
-    pub table: Arc<Table>,
+    /// Opens what is measured by flags of `tailor eval`; `weights` are those that will be loaded.
+    fn open_to_evaluate(plan: Self::Plan, flags: EvalFlags, weights: Option<&Tensors>)
+    -> crate::Result<Self>;
+
+    /// What every recipe says.
+    fn common(&self) -> &Common;
+
     /// The training batches.
-    pub feed: Arc<ImageFeed>,
-    /// What the paper needs to know of the data.
-    pub facts: Facts,
-    /// What is evaluated.
-    pub task: Arc<Task>,
-}
+    fn feed(&self) -> &Arc<Self::Feed>;
 
-impl<P: Paper> Session<P> {
-    /// The model at step 0, on an autodiff device.
-    pub fn model(&self, device: &Device) -> crate::Result<(P::Model, Option<LoadReport>)> {
-        self.plan
-            .paper
-            .model(&self.facts, self.plan.train.seed, &device.clone().autodiff())
+    /// What is measured on while training goes on.
+    fn measured_on(&self) -> EntrySplit {
+        EntrySplit::Valid
     }
 
-    /// Optimiser steps of the whole recipe.
-    pub fn steps(&self) -> crate::Result<u64> {
-        let mut steps = 0;
-        for epoch in 0..self.plan.train.epochs {
-            let batches = self.feed.batches(epoch).map_err(crate::train::TrainError::from)?;
-            steps += batches / self.plan.optimizer.accumulate;
-        }
-        Ok(steps)
-    }
+    /// The data's fingerprint.
+    fn fingerprint(&self) -> &str;
+
+    /// Classes of the training split, where the data has classes.
+    fn classes(&self) -> Option<usize>;
 
     /// A few lines on the data.
-    pub fn describe(&self) -> String {
-        let mut text = format!("data     {}", self.table.summary()).replace("\n  ", "\n         ");
-        for note in self.task.notes() {
-            text.push_str(&format!("\nnote     {note}"));
+    fn describe(&self) -> String;
+
+    /// The model at step 0, on an autodiff device.
+    fn model(&self, device: &Device) -> crate::Result<(Self::Model, Option<LoadReport>)>;
+
+    /// The model with the weights of another run or file.
+    fn init_from(&self, model: Self::Model, path: &Path, device: &Device) -> crate::Result<Self::Model>;
+
+    /// What evaluates while training goes on, without intervals.
+    fn evaluator(&self, device: &Device) -> Box<dyn Hooks<Self::Model> + Send>;
+
+    /// Evaluates a model that is in evaluation mode; says what it does on stderr. `weights` and `source` name what is evaluated.
+    fn evaluate(
+        &self,
+        model: &Self::Model,
+        device: &Device,
+        weights: &str,
+        source: &Path,
+    ) -> crate::Result<Evaluation<Self::Seen>>;
+
+    /// Writes what a person looks at beside `eval.json`; `run` is the run that the weights come from. What cannot be written
+    /// costs nothing but itself: that is said, and the figures stand. Gives the page.
+    fn look(
+        &self,
+        evaluation: &Evaluation<Self::Seen>,
+        device: &Device,
+        folder: &Path,
+        run: Option<&Path>,
+    ) -> Option<PathBuf>;
+
+    /// Optimiser steps of the whole recipe.
+    fn steps(&self) -> crate::Result<u64> {
+        let common = self.common();
+        let mut steps = 0;
+        for epoch in 0..common.train.epochs {
+            let batches = self
+                .feed()
+                .batches(epoch)
+                .map_err(crate::train::TrainError::from)?;
+            steps += batches / common.optimizer.accumulate;
         }
-        text
+        Ok(steps)
     }
 }
 
@@ -236,11 +200,19 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
     struct Sections;
     impl Visitor for Sections {
         type Output = Vec<(&'static str, Schema)>;
-        fn visit<P: Paper>(self) -> Self::Output {
+        fn images<P: ImagePaper>(self) -> Self::Output {
+            P::sections()
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
             P::sections()
         }
     }
-    let mut all = vec![recipe::schema::paper(), ("data", schema_for!(DataSection))];
+    // What belongs to the kind of room comes once for each kind.
+    let mut all = vec![
+        recipe::schema::paper(),
+        ("data", schema_for!(DataSection)),
+        ("data", schema_for!(PairSection)),
+    ];
     for room in ROOMS {
         all.extend(registry::visit(room, Sections).unwrap_or_default());
     }
@@ -249,12 +221,80 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         ("schedule", schema_for!(ScheduleSection)),
         ("train", schema_for!(TrainSection)),
         ("eval", schema_for!(EvalSection)),
+        ("eval", schema_for!(PairEvalSection)),
     ]);
     all
 }
 
+/// Work on the session of any room.
+pub trait Verb {
+    /// What it gives.
+    type Output;
+
+    /// Does it.
+    fn on<S: Session>(self) -> crate::Result<Self::Output>;
+}
+
 /// Does the work for the room that the recipe names.
-pub fn for_room<V: Visitor<Output = crate::Result<T>>, T>(recipe: &Recipe, visitor: V) -> crate::Result<T> {
+pub fn for_room<V: Verb>(recipe: &Recipe, verb: V) -> crate::Result<V::Output> {
+    struct Any<V>(V);
+    impl<V: Verb> Visitor for Any<V> {
+        type Output = crate::Result<V::Output>;
+        fn images<P: ImagePaper>(self) -> Self::Output {
+            self.0.on::<ImageSession<P>>()
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
+            self.0.on::<PairSession<P>>()
+        }
+    }
+    visit(recipe, Any(verb))
+}
+
+/// Work that needs vectors of pictures.
+pub trait ImageVerb {
+    /// What it gives.
+    type Output;
+
+    /// Does it.
+    fn on<P: ImagePaper>(self) -> crate::Result<Self::Output>;
+}
+
+/// Does the work of the verb of that name for the room that the recipe names, or says which rooms can do it.
+pub fn for_embedding<V: ImageVerb>(recipe: &Recipe, name: &'static str, verb: V) -> crate::Result<V::Output> {
+    struct Embedding<V>(&'static str, V);
+    impl<V: ImageVerb> Visitor for Embedding<V> {
+        type Output = crate::Result<V::Output>;
+        fn images<P: ImagePaper>(self) -> Self::Output {
+            match P::CAPABILITIES.contains(&Capability::Embed) {
+                true => self.1.on::<P>(),
+                false => Err(cannot::<P>(self.0, Capability::Embed)),
+            }
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
+            Err(cannot::<P>(self.0, Capability::Embed))
+        }
+    }
+    visit(recipe, Embedding(name, verb))
+}
+
+/// A verb needs what a room has not got.
+fn cannot<P: Paper>(verb: &'static str, needs: Capability) -> crate::Error {
+    let can: Vec<&str> = P::CAPABILITIES.iter().map(|can| can.words()).collect();
+    CliError::Cannot {
+        verb,
+        room: P::ROOM,
+        needs: needs.words(),
+        can: can.join(", "),
+        others: registry::able(needs).join(", "),
+    }
+    .into()
+}
+
+/// Does the work for the room that the recipe names, by its kind; a recipe without a room of this version is refused.
+pub fn visit<V, T>(recipe: &Recipe, visitor: V) -> crate::Result<T>
+where
+    V: Visitor<Output = crate::Result<T>>,
+{
     let room = match recipe.get("paper.room").map(|node| &node.value) {
         Some(recipe::tree::Value::String(room)) => room.clone(),
         _ => String::new(),

@@ -1,16 +1,14 @@
 //! `tailor train`.
 
 use super::run::{self, RunOptions, RunResult};
-use super::session::{Plan, for_room};
+use super::session::{Session, Verb, for_room};
 use super::{RUNS, say};
 use crate::device::{self, Choice, Device};
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
 use crate::recipe::Recipe;
 use crate::train::engine::End;
-use crate::train::run_folder::name;
+use crate::train::run_folder::{self, name};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Trains a recipe, evaluates it, and says where to look.
@@ -34,7 +32,7 @@ pub struct TrainArgs {
     /// Go on with the run of that name where its last checkpoint stands.
     #[arg(long, requires = "run")]
     resume: bool,
-    /// Start from the weights of a file or of another run's folder.
+    /// Start from the weights of a file, or of another run by its folder or name.
     #[arg(long, value_name = "WEIGHTS", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
     /// One run for each seed, then mean and deviation.
@@ -132,7 +130,10 @@ fn train_one(
             None => base,
         },
         resume: args.resume,
-        init_from: args.init_from.clone(),
+        init_from: args
+            .init_from
+            .as_ref()
+            .map(|from| weights_or_run(from, &args.runs)),
         max_steps: args.max_steps,
         overfit: args.overfit,
         tui: args.tui && std::io::stdout().is_terminal(),
@@ -148,6 +149,15 @@ fn train_one(
     for_room(&recipe, verb)
 }
 
+/// A file or folder that is there, else the run of that name.
+fn weights_or_run(from: &Path, runs: &Path) -> PathBuf {
+    let run = run_folder::find(runs, &from.to_string_lossy());
+    match !from.exists() && run.exists() {
+        true => run,
+        false => from.to_path_buf(),
+    }
+}
+
 struct Train {
     recipe: Recipe,
     device: Device,
@@ -156,11 +166,11 @@ struct Train {
     json: bool,
 }
 
-impl Visitor for Train {
-    type Output = crate::Result<Option<RunResult>>;
+impl Verb for Train {
+    type Output = Option<RunResult>;
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let session = Plan::<P>::read(self.recipe)?.open()?;
+    fn on<S: Session>(self) -> crate::Result<Option<RunResult>> {
+        let session = S::open(S::read(self.recipe)?)?;
         say!("{}", session.describe());
         if self.dry_run {
             super::check::one_step(&session, &self.device)?.print(self.json)?;
@@ -178,8 +188,9 @@ fn show(args: &TrainArgs, result: &RunResult) -> crate::Result<()> {
             .file_name()
             .map(|n| n.to_string_lossy().into_owned())
             .unwrap_or_default();
-        say!("stopped: a checkpoint is saved. Go on with the same command and `--run {name} --resume`");
-        return Ok(());
+        return Err(crate::Error::Interrupted(format!(
+            "a checkpoint is saved. Go on with the same command and `--run {name} --resume`"
+        )));
     }
     let Some(report) = &result.report else {
         return Ok(());

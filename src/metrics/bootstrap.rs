@@ -4,6 +4,10 @@
 //! of its queries. The draws depend on the seed and the number of identities alone: every metric of a run, and both runs
 //! of a comparison, see the same ones.
 
+mod sum;
+
+pub use sum::{Addend, sum};
+
 use std::collections::BTreeMap;
 
 use super::{Figure, Figures, Metric, MetricsError, QueryRanks, Ranks, position};
@@ -78,37 +82,14 @@ pub fn figures_of_strata(
     resampling: &Resampling,
 ) -> Result<Figures, MetricsError> {
     let groups = Groups::of(ranks, identities)?;
-    if strata.len() != ranks.queries.len() {
-        return Err(MetricsError::Identities {
-            queries: ranks.queries.len(),
-            identities: strata.len(),
-        });
-    }
-    let mut parts: BTreeMap<u32, Ranks> = BTreeMap::new();
-    for (query, stratum) in strata.iter().enumerate() {
-        if let (Some(stratum), Some(found)) = (stratum, &ranks.queries[query]) {
-            let part = parts.entry(*stratum).or_insert_with(|| Ranks {
-                queries: vec![None; ranks.queries.len()],
-                skipped: 0,
-            });
-            part.queries[query] = Some(found.clone());
-        }
-    }
+    let parts = split(ranks, strata)?;
     let statistics: Vec<Vec<Statistic>> = metrics
         .iter()
         .map(|&metric| {
             let of = |part: &Ranks| Statistic::new(metric, part, &groups);
-            parts.values().map(of).collect()
+            parts.iter().map(of).collect()
         })
         .collect();
-    let mean = |parts: &[Statistic], counts: &[u32]| {
-        let values: Vec<f64> = parts
-            .iter()
-            .map(|part| part.of(counts))
-            .filter(|value| value.is_finite())
-            .collect();
-        values.iter().sum::<f64>() / values.len() as f64
-    };
     let mut samples = vec![Vec::with_capacity(resampling.resamples); metrics.len()];
     groups.resample(resampling, |counts| {
         for (parts, samples) in statistics.iter().zip(&mut samples) {
@@ -131,6 +112,37 @@ pub fn figures_of_strata(
             (metric.to_string(), Figure { value, low, high })
         });
     Ok(Figures(figures.collect()))
+}
+
+/// The rankings of each stratum, with all others' queries left out.
+fn split(ranks: &Ranks, strata: &[Option<u32>]) -> Result<Vec<Ranks>, MetricsError> {
+    if strata.len() != ranks.queries.len() {
+        return Err(MetricsError::Identities {
+            queries: ranks.queries.len(),
+            identities: strata.len(),
+        });
+    }
+    let mut parts: BTreeMap<u32, Ranks> = BTreeMap::new();
+    for (query, stratum) in strata.iter().enumerate() {
+        if let (Some(stratum), Some(found)) = (stratum, &ranks.queries[query]) {
+            let part = parts.entry(*stratum).or_insert_with(|| Ranks {
+                queries: vec![None; ranks.queries.len()],
+                skipped: 0,
+            });
+            part.queries[query] = Some(found.clone());
+        }
+    }
+    Ok(parts.into_values().collect())
+}
+
+/// The mean of what can be computed: a stratum none of whose identities is drawn has no figure.
+fn mean(parts: &[Statistic], counts: &[u32]) -> f64 {
+    let values: Vec<f64> = parts
+        .iter()
+        .map(|part| part.of(counts))
+        .filter(|value| value.is_finite())
+        .collect();
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// Two runs on the same queries.
@@ -189,6 +201,8 @@ pub fn compare(
 struct Groups {
     /// Group of each query, none for skipped ones.
     of_query: Vec<Option<u32>>,
+    /// The identities by their numbers.
+    order: Vec<u32>,
     count: usize,
 }
 
@@ -202,13 +216,18 @@ impl Groups {
             });
         }
         let mut numbers: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut order = Vec::new();
         let of_query: Vec<Option<u32>> = ranks
             .queries
             .iter()
             .zip(identities)
             .map(|(ranks, &identity)| {
                 let next = numbers.len() as u32;
-                ranks.as_ref().map(|_| *numbers.entry(identity).or_insert(next))
+                ranks.as_ref()?;
+                Some(*numbers.entry(identity).or_insert_with(|| {
+                    order.push(identity);
+                    next
+                }))
             })
             .collect();
         if numbers.is_empty() {
@@ -216,6 +235,7 @@ impl Groups {
         }
         Ok(Self {
             of_query,
+            order,
             count: numbers.len(),
         })
     }
@@ -309,7 +329,7 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn ranks(first: &[u32]) -> Ranks {
+    pub(super) fn ranks(first: &[u32]) -> Ranks {
         Ranks {
             queries: first
                 .iter()

@@ -1,7 +1,7 @@
 //! Batches of labelled pictures on the device, and what embeds them.
 
 use super::Facts;
-use crate::backbones::trunk::Trunk;
+use crate::backbones::trunk::{Trunk, from_torchvision};
 use crate::backbones::weights::Tensors;
 use crate::data::ImageBatch;
 use crate::device::Device;
@@ -57,6 +57,18 @@ pub(super) fn facts(weights: &Tensors, classifier: &str) -> Option<Facts> {
         }),
         _ => None,
     }
+}
+
+/// An export's weights ([`from_torchvision`]) with an empty classifier of two classes, and centres where the loss has them.
+pub(super) fn import(weights: &Tensors, neck: &str, centers: bool) -> Option<Tensors> {
+    let mut ours = from_torchvision(weights, neck)?;
+    let dim = ours.get(&format!("{neck}.running_mean"))?.num_elements();
+    let empty = || TensorData::zeros::<f32, _>([2, dim]);
+    ours.insert("head.classifier.weight".into(), empty());
+    if centers {
+        ours.insert("head.centers".into(), empty());
+    }
+    Some(ours)
 }
 
 /// A model that turns pictures into vectors.

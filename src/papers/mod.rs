@@ -1,17 +1,20 @@
 //! One folder per paper: its model, its objective, its wiring.
 //!
 //! A paper is a type that reads its own recipe sections ([`Paper::read`]), makes its [`Objective`] and says what the trained model
-//! can do. [`registry`] has one line for each; nothing else changes when one is added.
+//! can do. What it learns from makes its kind: labelled pictures ([`ImagePaper`]), or images
+//! with captions ([`PairPaper`]). [`registry`] has one line for each; nothing else changes when one is added.
 
 pub mod ctl;
 pub mod fashion_reid;
 mod images;
 mod objective;
+mod pairs;
 pub mod registry;
 pub mod t_emde;
 
 pub use images::{Embed, Encoder, Images};
 pub use objective::{Clock, Losses, Objective, Phase};
+pub use pairs::{Match, PairFacts, PairPaper, Pairs, captions};
 
 use crate::backbones::trunk::TorchvisionLayout;
 use crate::backbones::weights::{LoadReport, Tensors};
@@ -25,9 +28,21 @@ use crate::recipe::Reader;
 pub enum Capability {
     /// Vectors of pictures, for search.
     Embed,
+    /// Scores of pairs of an image and a caption.
+    Match,
 }
 
-/// What a paper needs to know of the data before it makes its model.
+impl Capability {
+    /// In words, as in "this room can …".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Embed => "embed pictures",
+            Self::Match => "score pairs of an image and a caption",
+        }
+    }
+}
+
+/// What a paper needs to know of labelled pictures before it makes its model.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
     /// Classes of the training split.
@@ -36,11 +51,8 @@ pub struct Facts {
     pub per_class: Option<usize>,
 }
 
-/// A published system that learns from labelled pictures.
+/// A published system, whatever it learns from.
 pub trait Paper: Sized + Send + 'static {
-    /// What is trained.
-    type Model: Objective<Host = ImageBatch, Batch = Images> + Embed;
-
     /// The room's name in `[paper] room`.
     const ROOM: &'static str;
 
@@ -52,6 +64,12 @@ pub trait Paper: Sized + Send + 'static {
 
     /// Reads the paper's sections; problems go to the reader.
     fn read(reader: &mut Reader) -> Option<Self>;
+}
+
+/// A paper that learns from labelled pictures.
+pub trait ImagePaper: Paper {
+    /// What is trained.
+    type Model: Objective<Host = ImageBatch, Batch = Images> + Embed;
 
     /// Whether recipe and data fit together; the text says what does not and how to mend it.
     fn check(&self, facts: &Facts) -> Result<(), String>;
@@ -76,4 +94,8 @@ pub trait Paper: Sized + Send + 'static {
 
     /// The trained model under the names of another framework, for serving.
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout);
+
+    /// What [`export`](Self::export) wrote, under the model's own names: it embeds as before, and what only training needs is empty.
+    /// None if the weights are not such an export's.
+    fn import(&self, weights: &Tensors) -> Option<Tensors>;
 }

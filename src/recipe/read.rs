@@ -115,6 +115,14 @@ impl Reader<'_> {
         self.faults.push(fault);
     }
 
+    /// The text at a dotted path, where there is one.
+    pub fn text(&self, path: &str) -> Option<String> {
+        match &self.recipe.get(path)?.value {
+            Value::String(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
     /// Adds a fault of the caller's own.
     pub fn push(&mut self, fault: Fault) {
         self.faults.push(fault);

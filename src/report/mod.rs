@@ -1,6 +1,5 @@
 //! What a person looks at after a run: the table beside the paper ([`figures`]) and the page with curves and pictures ([`page`]).
 
-pub mod base64;
 pub mod chart;
 pub mod curves;
 pub mod figures;

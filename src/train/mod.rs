@@ -7,6 +7,7 @@ mod error;
 pub mod freeze;
 pub mod grads;
 pub mod learner;
+pub mod matching;
 mod meter;
 pub mod optim;
 mod record;

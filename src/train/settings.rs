@@ -33,6 +33,9 @@ pub struct TrainSection {
     /// Stop after this many evaluations without a better figure.
     #[serde(default)]
     pub early_stopping: Option<u32>,
+    /// The weights that are evaluated at the end of training, and by verbs that are not told which.
+    #[serde(default)]
+    pub finish: Finish,
     /// Keep an exponential moving average of the weights with this decay, and evaluate it beside them.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 1.0))]
@@ -47,6 +50,17 @@ pub struct TrainSection {
     #[serde(default = "four")]
     #[schemars(range(min = 1))]
     pub queue: usize,
+}
+
+/// Which weights a run ends with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Finish {
+    /// The last ones; their moving average where one is kept.
+    #[default]
+    Last,
+    /// Those of the best evaluation, by `train.best`.
+    Best,
 }
 
 fn ten() -> u64 {

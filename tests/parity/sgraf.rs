@@ -14,7 +14,7 @@ use tailor::papers::t_emde::{
 };
 
 use crate::fixtures::{Fixture, close, json, values};
-use crate::resnet::{centred, filled, u};
+use crate::networks::{centred, filled, u};
 
 #[derive(Module, Debug)]
 struct Host {

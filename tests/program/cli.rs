@@ -42,6 +42,7 @@ fn every_verb_explains_itself() {
 fn recipes_are_listed_shown_copied_compared_and_described() {
     let place = Place::new();
     let list = place.ok(&["recipes"]);
+    assert_eq!(place.ok(&["recipes", "list"]), list);
     for words in [
         "quickstart",
         "ctl-market1501",
@@ -241,7 +242,7 @@ fn train_ends_with_where_to_look() {
         "ETA",
         "images/s",
         "data wait",
-        "valid  step 11",
+        "test  step 11",
     ] {
         assert!(words.contains(text), "`{text}`: {words}");
     }
@@ -305,6 +306,27 @@ fn several_seeds_give_mean_and_deviation() {
 }
 
 #[test]
+fn the_trunk_can_compute_in_half_precision() {
+    let place = Place::new();
+    let loss = |precision: &str| {
+        let set = format!("model.precision={precision}");
+        let sets = ["--set", &set, "--set", "data.limit_classes=8"];
+        let step = ["train", "tiny.toml", "--device", "cpu", "--dry-run", "--json"];
+        let facts = place.json(&[&step[..], &sets].concat());
+        facts["losses"]["id"].as_f64().unwrap()
+    };
+    let exact = loss("f32");
+    for (precision, tolerance) in [("bf16", 0.05), ("f16", 0.01)] {
+        let rounded = loss(precision);
+        assert!(rounded != exact, "{precision} was not used");
+        assert!(
+            (rounded - exact).abs() < tolerance * exact,
+            "{precision}: {rounded} {exact}"
+        );
+    }
+}
+
+#[test]
 fn overfitting_one_batch_makes_the_loss_fall() {
     let place = Place::new();
     let sets = [
@@ -337,6 +359,9 @@ fn training_starts_from_another_run_or_from_torchvision_s_names() {
     let from = from.to_str().unwrap();
     let start = ["train", "tiny.toml", "--device", "cpu", "--max-steps", "1"];
     let (_, words) = place.both(&[&start[..], &["--run", "a", "--init-from", from]].concat());
+    assert!(words.contains("weights") && words.contains("loaded"), "{words}");
+    // A run of the same folder goes by its name.
+    let (_, words) = place.both(&[&start[..], &["--run", "named", "--init-from", "a"]].concat());
     assert!(words.contains("weights") && words.contains("loaded"), "{words}");
     // Other classes: an error, unless the recipe lets the classifier begin anew; then the report says so.
     let fewer = ["--run", "b", "--init-from", from, "--set", "data.limit_classes=8"];
@@ -400,6 +425,18 @@ fn eval_takes_each_of_a_run_s_weights_and_a_file() {
         file.to_str().unwrap(),
     ]);
     assert_eq!(recipe["metrics"], last["metrics"]);
+    // What serves elsewhere serves here: an export under torchvision's names embeds as its run does.
+    place.ok(&["export", "a", "--format", "safetensors", "--out", "e.safetensors"]);
+    let exported = [
+        "eval",
+        "tiny.toml",
+        "--device",
+        "cpu",
+        "--json",
+        "--weights",
+        "e.safetensors",
+    ];
+    assert_eq!(place.json(&exported)["metrics"], ema["metrics"]);
     // Without weights, the recipe's own start.
     let start = place.json(&["eval", "tiny.toml", "--device", "cpu", "--json"]);
     assert_ne!(start["weights_hash"], last["weights_hash"]);
@@ -419,10 +456,13 @@ fn runs_are_listed_and_shown() {
     let place = &*TRAINED;
     let text = place.ok(&["runs"]);
     assert!(
-        text.contains("first") && text.contains("interrupted") && text.contains("recall@1"),
+        text.contains("first") && text.contains("stopped") && text.contains("recall@1"),
         "{text}"
     );
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    assert_eq!(place.ok(&["runs", "list"]), text);
+    let none = Place::new().ok(&["runs"]);
+    assert!(none.contains("no runs in checkpoints"), "{none}");
     let shown = place.ok(&["runs", "show", "first"]);
     for words in ["recipe", "seed", "status", "checkpoints", "mAP"] {
         assert!(shown.contains(words), "{shown}");
@@ -472,7 +512,7 @@ fn tensorboard_files_are_whole_records() {
     for tag in [
         "brain.Event:2",
         "train/loss",
-        "valid/recall@1",
+        "test/recall@1",
         "lr/base",
         "recipe",
         "batch",

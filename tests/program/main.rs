@@ -7,6 +7,7 @@ mod data;
 mod export;
 mod finetune;
 mod look;
+mod pairs;
 mod recipes;
 mod resume;
 mod sweep;

@@ -3,7 +3,7 @@
 use crate::common::{Place, jpeg};
 use serde_json::Value;
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 23] = [
     "quickstart",
     "ctl-market1501",
     "ctl-dukemtmc",
@@ -19,6 +19,14 @@ const NAMES: [&str; 15] = [
     "wardrobe-street2shop-triplet",
     "finetune-clothing",
     "finetune-clothing-resnet",
+    "t-emde-saf-f30k",
+    "t-emde-sgr-f30k",
+    "t-emde-saf-coco",
+    "t-emde-sgr-coco",
+    "sgraf-saf-f30k",
+    "sgraf-sgr-f30k",
+    "sgraf-saf-f30k-mean",
+    "sgraf-sgr-f30k-mean",
 ];
 
 /// Small enough for a test; what is left is the recipe's own.
@@ -198,8 +206,12 @@ fn every_recipe_reads_resolves_and_comes_back_the_same() {
 #[test]
 fn every_recipe_takes_a_step_on_data_of_its_layout() {
     let place = Place::new();
-    // Those that begin from published weights take theirs in finetune.rs.
-    for name in NAMES.into_iter().filter(|name| !name.starts_with("finetune")) {
+    // Those that begin from published weights take theirs in finetune.rs, those of pairs in pairs.rs.
+    let elsewhere = ["finetune", "t-emde", "sgraf"];
+    for name in NAMES
+        .into_iter()
+        .filter(|name| !elsewhere.iter().any(|kind| name.starts_with(kind)))
+    {
         let root = match name {
             "quickstart" | "wardrobe-street2shop" | "wardrobe-street2shop-triplet" => None,
             "ctl-dukemtmc" => Some(pedestrians(&place, false)),

@@ -93,7 +93,7 @@ fn an_interrupt_saves_and_exits_and_the_rest_is_the_same() {
         .unwrap();
     assert!(status.success());
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
+    assert_eq!(output.status.code(), Some(130));
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("--resume"), "{text}");
     place.train("stopped", &["--resume", "--max-steps", "20"]);
@@ -242,7 +242,7 @@ fn resume_refuses_another_recipe_and_a_name_that_is_taken() {
     // Nothing was touched: the run still goes on.
     let info: serde_json::Value =
         serde_json::from_slice(&std::fs::read(place.run("first").join("run.json")).unwrap()).unwrap();
-    assert_eq!(info["status"], "interrupted");
+    assert_eq!(info["status"], "stopped");
     place.train("first", &["--resume", "--max-steps", "4"]);
 }
 

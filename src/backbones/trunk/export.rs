@@ -1,7 +1,7 @@
 //! Trunks with a neck as torchvision and timm load them.
 
 use super::TrunkConfig;
-use crate::backbones::layouts::for_layout;
+use crate::backbones::layouts::{for_layout, translate};
 use crate::backbones::mobile::{Flavour, Layout, MobileConfig, Net};
 use crate::backbones::resnet::ResNetConfig;
 use crate::backbones::weights::{self, Tensors};
@@ -15,6 +15,22 @@ pub struct TorchvisionLayout {
     pub factory: String,
     /// Lines of Python on `m`, the module that the factory made.
     pub python: Vec<String>,
+}
+
+impl TorchvisionLayout {
+    /// Whole lines of Python that load `file`: ready to be pasted.
+    pub fn script(&self, file: &str) -> Vec<String> {
+        let module = self.factory.split('.').next().unwrap_or("torchvision");
+        let mut lines = vec![
+            format!("import torch, {module}"),
+            "from safetensors.torch import load_file".into(),
+            format!("m = {}()", self.factory),
+        ];
+        lines.extend(self.python.iter().cloned());
+        lines.push(format!("m.load_state_dict(load_file({file:?}))"));
+        lines.push("m.eval()".into());
+        lines
+    }
 }
 
 /// The weights of a model with a `trunk.` and a `neck` (the name of a batch norm) under torchvision's names, or timm's where
@@ -38,6 +54,20 @@ pub fn for_torchvision(config: &TrunkConfig, weights: &Tensors, neck: &str) -> (
         TrunkConfig::ResNet(config) => (tensors, resnet(config)),
         TrunkConfig::Mobile(config) => mobile(config, tensors),
     }
+}
+
+/// The inverse of [`for_torchvision`]: the weights of a `trunk.` and a neck. None where the neck does not stand in the classifier's
+/// place, which is the sign of such a file.
+pub fn from_torchvision(weights: &Tensors, neck: &str) -> Option<Tensors> {
+    let classifier = ["fc.", "classifier."]
+        .into_iter()
+        .find(|at| weights.contains_key(&format!("{at}running_mean")))?;
+    let ours = translate(weights.clone()).tensors.into_iter();
+    let renamed = ours.map(|(name, data)| match name.strip_prefix(classifier) {
+        Some(name) => (format!("{neck}.{name}"), data),
+        None => (format!("trunk.{name}"), data),
+    });
+    Some(renamed.collect())
 }
 
 fn mobile(config: &MobileConfig, tensors: Tensors) -> (Tensors, TorchvisionLayout) {

@@ -1,10 +1,11 @@
-//! `tailor data convert`: a published layout as a native table or as tar shards.
+//! `tailor data convert`: a published layout as a native table or as tar shards, region features as an array.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::say;
+use super::regions::{self, Regions};
+use crate::cli::{CliError, say};
 use crate::data::convert::{Options, Pictures, Prepare, convert};
 use crate::data::image::Filter;
 use crate::data::{DataError, DatasetSection, Layout, open};
@@ -14,14 +15,18 @@ use crate::data::{DataError, DatasetSection, Layout, open};
 #[command(after_help = "Examples:
   tailor data convert market1501 /data/Market-1501 /data/Market-1501/table.csv
   tailor data convert street2shop /data/street2shop prepared.parquet --prepare 320 --set missing=skip
-  tailor data convert sop /data/Stanford_Online_Products shards/sop.tar --shuffle 0")]
+  tailor data convert sop /data/Stanford_Online_Products shards/sop.tar --shuffle 0
+  tailor data convert regions karpathy_train/ f30k/train_ims.npy --ids f30k/train_ids.txt
+
+regions: tab-separated files with a line image_id, image_w, image_h, num_boxes, boxes, features for each image, the last two base64 of
+float32; of two lines of one image the later counts. OUT is the array <split>_ims.npy that pairs are trained on.")]
 pub struct ConvertArgs {
-    /// How the data set is laid out, as in `data.dataset`.
-    #[arg(value_parser = layout)]
-    layout: Layout,
-    /// Its folder; the file for `table`, the folder or pattern for `shards`, `-` for `furniture` and `wardrobe`.
+    /// How the data set is laid out, as in `data.dataset`; or `regions`.
+    #[arg(value_parser = form)]
+    layout: Form,
+    /// Its folder; the file (or folder of files) for `regions`, the file for `table`, the folder or pattern for `shards`, `-` for `furniture` and `wardrobe`.
     dir: String,
-    /// What to write: .csv, .jsonl, .parquet, or .tar for shards (`NAME.tar` makes NAME-000000.tar, NAME-000001.tar, …).
+    /// What to write: .npy for `regions`; else .csv, .jsonl, .parquet, or .tar for shards (`NAME.tar` makes NAME-000000.tar, NAME-000001.tar, …).
     out: PathBuf,
     /// Copy the pictures beside the table, into NAME_images.
     #[arg(long, conflicts_with = "prepare")]
@@ -41,6 +46,10 @@ pub struct ConvertArgs {
     /// Write the rows of shards in an order drawn from this seed: rows of one class often stand together.
     #[arg(long, value_name = "SEED")]
     shuffle: Option<u64>,
+    /// regions: the images' ids in the order of the array, one a line; without it, the order of the files, and the ids are written
+    /// beside.
+    #[arg(long, value_name = "FILE")]
+    ids: Option<PathBuf>,
     /// Overwrite what is there.
     #[arg(long)]
     force: bool,
@@ -52,14 +61,55 @@ pub struct ConvertArgs {
     json: bool,
 }
 
-fn layout(name: &str) -> Result<Layout, String> {
+/// What is converted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// A data set of pictures.
+    Pictures(Layout),
+    /// Region features.
+    Regions,
+}
+
+fn form(name: &str) -> Result<Form, String> {
+    if name == "regions" {
+        return Ok(Form::Regions);
+    }
     Layout::ALL
         .into_iter()
         .find(|layout| layout.name() == name)
+        .map(Form::Pictures)
         .ok_or_else(|| {
             let names: Vec<&str> = Layout::ALL.iter().map(|layout| layout.name()).collect();
-            format!("the layouts are {}", names.join(", "))
+            format!("the layouts are {}, and regions", names.join(", "))
         })
+}
+
+/// Options that the form has no use for are refused: they would be taken for granted.
+fn check(args: &ConvertArgs) -> crate::Result<()> {
+    let refuse = |option, format: String, formats| -> crate::Result<()> {
+        Err(CliError::Useless {
+            option,
+            format,
+            formats,
+        }
+        .into())
+    };
+    match args.layout {
+        Form::Pictures(layout) if args.ids.is_some() => refuse("--ids", layout.name().into(), "regions"),
+        Form::Pictures(_) => Ok(()),
+        Form::Regions => {
+            let given = [
+                ("--copy", args.copy),
+                ("--prepare", args.prepare.is_some()),
+                ("--shuffle", args.shuffle.is_some()),
+                ("--set", !args.sets.is_empty()),
+            ];
+            match given.iter().find(|(_, given)| *given) {
+                Some((option, _)) => refuse(option, "regions".into(), "data sets of pictures"),
+                None => Ok(()),
+            }
+        }
+    }
 }
 
 fn size(text: &str) -> Result<[usize; 2], String> {
@@ -112,7 +162,20 @@ fn section(layout: Layout, dir: &str, sets: &[String]) -> Result<DatasetSection,
 
 /// Runs the verb.
 pub fn run(args: &ConvertArgs) -> crate::Result<()> {
-    let section = section(args.layout, &args.dir, &args.sets)?;
+    check(args)?;
+    let layout = match args.layout {
+        Form::Pictures(layout) => layout,
+        Form::Regions => {
+            return regions::run(&Regions {
+                tsv: Path::new(&args.dir),
+                out: &args.out,
+                ids: args.ids.as_deref(),
+                force: args.force,
+                json: args.json,
+            });
+        }
+    };
+    let section = section(layout, &args.dir, &args.sets)?;
     let table = open(&section)?;
     say!("{}", table.summary());
     crate::data::check::refuse(&table, true)?;
@@ -174,8 +237,9 @@ mod tests {
         for wrong in ["", "0", "a", "1x", "-3x4"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(layout("street2shop"), Ok(Layout::Street2Shop));
-        assert!(layout("coco").unwrap_err().contains("deepfashion-c2s"));
+        assert_eq!(form("street2shop"), Ok(Form::Pictures(Layout::Street2Shop)));
+        assert_eq!(form("regions"), Ok(Form::Regions));
+        assert!(form("coco").unwrap_err().contains("deepfashion-c2s"));
     }
 
     #[test]

@@ -1,16 +1,15 @@
 //! `tailor export`.
 
 mod trained;
-mod vectors;
+pub(super) mod vectors;
 mod weights;
 
 use super::eval::{self, Target};
-use super::session::{Plan, for_room};
+use super::session::{ImageSession, ImageVerb, Session, for_embedding};
 use super::{CliError, RUNS, say};
 use crate::export::dtype::Dtype;
 use crate::export::embeddings::table_name;
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
+use crate::papers::ImagePaper;
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -24,7 +23,7 @@ use std::path::PathBuf;
 
 Weights
   onnx         the inference graph, any batch; run again in another runtime and compared with ours before it is kept.
-               Beside it `<out>.json`: the preprocessing, and what of it the graph does itself
+               Beside it `<out>.onnx.json`: the preprocessing, and what of it the graph does itself
   safetensors  the trunk under torchvision's names, the neck as `fc`; beside it `<out>.json` with the preprocessing and
                the lines of Python that make the module which loads it strictly
   hub          a folder for the Hugging Face hub: config.json, model.safetensors, preprocessing.json, the recipe, and a
@@ -80,7 +79,7 @@ pub struct ExportArgs {
 
 /// What can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// Weights for PyTorch.
     Safetensors,
     /// The inference graph.
@@ -111,9 +110,11 @@ impl Format {
     }
 
     /// The endings of the files beside the one that is named.
-    fn beside(self) -> &'static [&'static str] {
+    pub(super) fn beside(self) -> &'static [&'static str] {
         match self {
-            Self::Safetensors | Self::Onnx => &["json"],
+            Self::Safetensors => &["json"],
+            // `model.safetensors` and `model.onnx` of one run may lie in one folder.
+            Self::Onnx => &["onnx.json"],
             Self::Npy => &["csv"],
             Self::Fvecs => &["csv", "ivecs"],
             Self::Qdrant => &["collection.json"],
@@ -139,7 +140,7 @@ fn check(args: &ExportArgs) -> crate::Result<()> {
     let refuse = |wrong: bool, option: &'static str, formats: &'static str| match wrong {
         true => Err(CliError::Useless {
             option,
-            format: format.name(),
+            format: format!("--format {}", format.name()),
             formats,
         }),
         false => Ok(()),
@@ -194,7 +195,7 @@ pub fn run(args: ExportArgs) -> crate::Result<()> {
         return Err(CliError::NoWeights(args.run).into());
     }
     let recipe = target.recipe.clone();
-    for_room(&recipe, Export { args, target })
+    for_embedding(&recipe, "export", Export { args, target })
 }
 
 struct Export {
@@ -202,12 +203,12 @@ struct Export {
     target: Target,
 }
 
-impl Visitor for Export {
-    type Output = crate::Result<()>;
+impl ImageVerb for Export {
+    type Output = ();
 
-    fn visit<P: Paper>(self) -> Self::Output {
+    fn on<P: ImagePaper>(self) -> crate::Result<()> {
         let Self { args, target } = self;
-        let mut plan = Plan::<P>::read(target.recipe)?;
+        let mut plan = ImageSession::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
         let (path, which) = target.weights.unwrap_or_default();
         say!("weights  {} ({which})", path.display());
@@ -221,7 +222,7 @@ impl Visitor for Export {
 }
 
 /// The names of what was written, a line each.
-fn listed<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
+pub(super) fn listed<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
     paths
         .into_iter()
         .map(|path| format!("{}\n", path.display()))

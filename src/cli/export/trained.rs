@@ -1,15 +1,15 @@
 //! The model that is exported, as its weights are and as they are stored, and pictures to compare forms of it on.
 
 use super::super::eval;
-use super::super::session::Plan;
+use super::super::session::ImagePlan;
 use super::say;
-use crate::backbones::weights::{self, Tensors, WeightsError};
+use crate::backbones::weights::{Tensors, WeightsError};
 use crate::data::image::decode;
 use crate::data::{self, Split};
 use crate::device::cpu;
 use crate::export::compare::{Difference, levels, normalised, random_levels};
 use crate::export::dtype::{self, Dtype};
-use crate::papers::{Embed, Paper};
+use crate::papers::{Embed, ImagePaper};
 use crate::random;
 use crate::train::TrainError;
 use burn::tensor::{Tensor, TensorData};
@@ -26,19 +26,23 @@ pub struct Trained {
 
 impl Trained {
     /// Reads a file.
-    pub fn read(path: &Path, dtype: Dtype) -> crate::Result<Self> {
-        let exact = weights::read(path)?;
+    pub fn read<P: ImagePaper>(plan: &ImagePlan<P>, path: &Path, dtype: Dtype) -> crate::Result<Self> {
+        let exact = eval::read(&plan.paper, path)?;
         let stored = dtype::stored(exact.clone(), dtype)?;
         Ok(Self { exact, stored, dtype })
     }
 
     /// The model with these weights, on the CPU in evaluation mode. The data need not be there.
-    pub fn model<P: Paper>(plan: &Plan<P>, tensors: &Tensors, path: &Path) -> crate::Result<P::Model> {
+    pub fn model<P: ImagePaper>(
+        plan: &ImagePlan<P>,
+        tensors: &Tensors,
+        path: &Path,
+    ) -> crate::Result<P::Model> {
         let facts = plan.paper.facts(tensors).ok_or_else(|| WeightsError::Format {
             path: path.to_owned(),
             cause: format!("they are not those of a trained model of room {}", P::ROOM),
         })?;
-        let (model, _) = plan.paper.model(&facts, plan.train.seed, &cpu())?;
+        let (model, _) = plan.paper.model(&facts, plan.common.train.seed, &cpu())?;
         eval::apply(model, tensors, path)
     }
 
@@ -82,7 +86,7 @@ const MANY: usize = 3;
 
 impl Samples {
     /// For the evaluation pipeline of a plan.
-    pub fn new<P: Paper>(plan: &Plan<P>) -> Self {
+    pub fn new<P: ImagePaper>(plan: &ImagePlan<P>) -> Self {
         let size = plan.eval_pipeline.output();
         let normalisation = plan.eval_pipeline.normalization();
         let random = |numbers: std::ops::Range<u64>| -> Vec<f32> {
@@ -132,7 +136,7 @@ impl Samples {
 }
 
 /// A few evaluated pictures as the pipeline makes them.
-fn pictures<P: Paper>(plan: &Plan<P>) -> crate::Result<Vec<f32>> {
+fn pictures<P: ImagePaper>(plan: &ImagePlan<P>) -> crate::Result<Vec<f32>> {
     let table = data::open(&plan.data.dataset)?;
     let rows = table.queries_of(Split::from(plan.eval.split));
     let mut values = Vec::new();

@@ -1,7 +1,7 @@
 //! What is of the model: safetensors, ONNX, and a folder for the hub.
 
 use super::super::run::weights_hash;
-use super::super::session::Plan;
+use super::super::session::ImagePlan;
 use super::trained::{Samples, Trained, embed};
 use super::{ExportArgs, listed, say};
 use crate::backbones::weights;
@@ -12,7 +12,7 @@ use crate::export::embeddings::unit;
 use crate::export::hub;
 use crate::export::onnx::{self, About, Inside, OnnxError, run::Runner};
 use crate::files;
-use crate::papers::{Embed, Paper};
+use crate::papers::{Embed, ImagePaper};
 use crate::report::figures::EvalReport;
 use crate::train::TrainError;
 use crate::train::run_folder::EVAL;
@@ -25,13 +25,13 @@ use std::path::{Path, PathBuf};
 const LIMIT: f64 = 1e-3;
 
 /// `--format safetensors`.
-pub fn safetensors<P: Paper>(
+pub fn safetensors<P: ImagePaper>(
     args: &ExportArgs,
-    plan: Plan<P>,
+    plan: ImagePlan<P>,
     path: &Path,
     which: &str,
 ) -> crate::Result<()> {
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     if args.dtype != Dtype::F32 {
         rounding(&plan, &trained, path)?;
     }
@@ -40,10 +40,14 @@ pub fn safetensors<P: Paper>(
     let metadata = BTreeMap::from([("format".to_string(), "pt".to_string())]);
     weights::write(&args.out, &tensors, &metadata)?;
     let card = json!({
-        "recipe": plan.recipe.name,
+        "recipe": plan.common.recipe.name,
         "weights": which,
         "dtype": args.dtype.name(),
-        "pytorch": layout,
+        "pytorch": {
+            "factory": layout.factory,
+            "python": layout.python,
+            "script": layout.script(&args.out.file_name().unwrap_or_default().to_string_lossy()),
+        },
         "embedding": { "normalise": "L2", "similarity": "cosine" },
         "preprocessing": decimal(&preprocessing(&plan)?),
     });
@@ -52,13 +56,17 @@ pub fn safetensors<P: Paper>(
 }
 
 /// What rounding does to embeddings.
-fn rounding<P: Paper>(plan: &Plan<P>, trained: &Trained, path: &Path) -> crate::Result<Option<Difference>> {
+fn rounding<P: ImagePaper>(
+    plan: &ImagePlan<P>,
+    trained: &Trained,
+    path: &Path,
+) -> crate::Result<Option<Difference>> {
     let exact = Trained::model(plan, &trained.exact, path)?;
     let stored = Trained::model(plan, &trained.stored, path)?;
     trained.say_rounding(&exact, &stored, &Samples::new(plan))
 }
 
-fn preprocessing<P: Paper>(plan: &Plan<P>) -> crate::Result<Preprocessing> {
+fn preprocessing<P: ImagePaper>(plan: &ImagePlan<P>) -> crate::Result<Preprocessing> {
     let preprocessing = plan
         .eval_pipeline
         .preprocessing(plan.data.decode.exif)
@@ -74,7 +82,7 @@ fn decimal(preprocessing: &Preprocessing) -> Value {
 }
 
 fn write_card(args: &ExportArgs, card: &Value) -> crate::Result<PathBuf> {
-    let beside = args.out.with_extension("json");
+    let beside = args.out.with_extension(args.format.beside()[0]);
     files::write_whole(&beside, |w| {
         serde_json::to_writer_pretty(&mut *w, card)?;
         w.write_all(b"\n")
@@ -83,11 +91,16 @@ fn write_card(args: &ExportArgs, card: &Value) -> crate::Result<PathBuf> {
 }
 
 /// `--format onnx`: writes the file, runs it, and keeps it only if its embeddings are the model's.
-pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str) -> crate::Result<()> {
+pub fn onnx<P: ImagePaper>(
+    args: &ExportArgs,
+    plan: ImagePlan<P>,
+    path: &Path,
+    which: &str,
+) -> crate::Result<()> {
     if args.dtype == Dtype::Bf16 {
         return Err(OnnxError::Bf16.into());
     }
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     let exact = Trained::model(&plan, &trained.exact, path)?;
     let samples = Samples::new(&plan);
     let hash = weights_hash(&exact);
@@ -105,7 +118,7 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
         l2: args.l2,
     };
     let about = About {
-        recipe: plan.recipe.name.clone(),
+        recipe: plan.common.recipe.name.clone(),
         weights: which.to_string(),
         more: vec![
             ("weights_hash".into(), hash.clone()),
@@ -168,7 +181,7 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
         does.push("l2");
     }
     let card = json!({
-        "recipe": plan.recipe.name,
+        "recipe": plan.common.recipe.name,
         "weights": which,
         "weights_hash": hash,
         "dtype": args.dtype.name(),
@@ -186,14 +199,14 @@ pub fn onnx<P: Paper>(args: &ExportArgs, plan: Plan<P>, path: &Path, which: &str
 }
 
 /// `--format hub`: a folder, whole or not at all.
-pub fn hub<P: Paper>(
+pub fn hub<P: ImagePaper>(
     args: &ExportArgs,
-    plan: Plan<P>,
+    plan: ImagePlan<P>,
     path: &Path,
     which: &str,
     run: Option<&Path>,
 ) -> crate::Result<()> {
-    let trained = Trained::read(path, args.dtype)?;
+    let trained = Trained::read(&plan, path, args.dtype)?;
     let exact = Trained::model(&plan, &trained.exact, path)?;
     let rounding = match args.dtype {
         Dtype::F32 => None,
@@ -211,9 +224,9 @@ pub fn hub<P: Paper>(
         tensors,
         layout,
         preprocessing: preprocessing(&plan)?,
-        about: &plan.about,
-        recipe_name: &plan.recipe.name,
-        recipe: plan.recipe.resolved(),
+        about: &plan.common.about,
+        recipe_name: &plan.common.recipe.name,
+        recipe: plan.common.recipe.resolved(),
         weights: which,
         hash: weights_hash(&exact),
         dim: exact.dim(),

@@ -5,15 +5,15 @@ mod record;
 mod table;
 
 use super::run::{self, RunOptions, RunResult};
-use super::session::{Plan, for_room};
+use super::session::{Session, Verb, for_room};
 use super::{RUNS, panics, say};
 use crate::device::{self, Choice, Device};
 use crate::files::{self, FileError};
-use crate::papers::Paper;
-use crate::papers::registry::Visitor;
+use crate::papers::{Capability, registry};
 use crate::recipe::{self, Origin, Recipe};
 use crate::train::TrainError;
 use crate::train::engine::End;
+use crate::train::matching;
 use crate::train::run_folder::name;
 use record::{CELLS, RECIPE, Record, Setting, Status, TABLE};
 use std::io::Write;
@@ -49,9 +49,9 @@ pub struct SweepArgs {
     /// Go on with the sweep of that name.
     #[arg(long, requires = "run")]
     resume: bool,
-    /// The metric to choose the best cell by.
-    #[arg(long, default_value = "recall@1")]
-    metric: String,
+    /// The metric to choose the best cell by; without it recall@1, or rsum where pairs are scored.
+    #[arg(long)]
+    metric: Option<String>,
     /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i].
     #[arg(long, default_value = "auto")]
     device: String,
@@ -159,6 +159,7 @@ pub fn run(args: SweepArgs) -> crate::Result<()> {
     name::check(&name)?;
     let folder = args.runs.join(&name);
     let mut record = open(&args, &folder, &base)?;
+    let mut stopped = None;
     let wanted: Vec<(usize, Recipe)> = wanted
         .into_iter()
         .map(|(set, seed, recipe)| (record.cell(&set, seed), recipe))
@@ -194,11 +195,14 @@ pub fn run(args: SweepArgs) -> crate::Result<()> {
         settle(&mut record.cells[*at], result);
         save(&record, &folder)?;
         if interrupted {
-            say!("stopped: go on with the same command and `--run {name} --resume`");
+            stopped = Some(crate::Error::Interrupted(format!(
+                "go on with the same command and `--run {name} --resume`"
+            )));
             break;
         }
     }
-    show(&args, &record, &folder, wanted.iter().map(|(at, _)| *at))
+    show(&args, &record, &folder, wanted.iter().map(|(at, _)| *at))?;
+    stopped.map_or(Ok(()), Err)
 }
 
 fn recipe_of(name: &str, fixed: &[String], set: &[Setting], seed: Option<u64>) -> crate::Result<Recipe> {
@@ -225,7 +229,7 @@ fn open(args: &SweepArgs, folder: &Path, base: &Recipe) -> crate::Result<Record>
             &base.name,
             fingerprint,
             args.max_steps,
-            args.metric.clone(),
+            metric(args, base),
         ));
     }
     if !args.resume {
@@ -255,9 +259,19 @@ fn open(args: &SweepArgs, folder: &Path, base: &Recipe) -> crate::Result<Record>
         return Err(changed(format!("--max-steps was {before}, now it is {now}")).into());
     }
     Ok(Record {
-        metric: args.metric.clone(),
+        metric: metric(args, base),
         ..record
     })
+}
+
+/// What the best cell is chosen by.
+fn metric(args: &SweepArgs, base: &Recipe) -> String {
+    let room = base.reader().text("paper.room").unwrap_or_default();
+    let fallback = match registry::capabilities(&room).contains(&Capability::Match) {
+        true => matching::RSUM,
+        false => "recall@1",
+    };
+    args.metric.clone().unwrap_or_else(|| fallback.into())
 }
 
 /// Writes down how a cell ended.
@@ -317,11 +331,11 @@ fn show(
 /// Reads a cell's recipe whole.
 struct Check(Recipe);
 
-impl Visitor for Check {
-    type Output = crate::Result<()>;
+impl Verb for Check {
+    type Output = ();
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        Plan::<P>::read(self.0).map(drop)
+    fn on<S: Session>(self) -> crate::Result<()> {
+        S::read(self.0).map(drop)
     }
 }
 
@@ -332,11 +346,11 @@ struct Work {
     options: RunOptions,
 }
 
-impl Visitor for Work {
-    type Output = crate::Result<RunResult>;
+impl Verb for Work {
+    type Output = RunResult;
 
-    fn visit<P: Paper>(self) -> Self::Output {
-        let session = Plan::<P>::read(self.recipe)?.open()?;
+    fn on<S: Session>(self) -> crate::Result<RunResult> {
+        let session = S::open(S::read(self.recipe)?)?;
         say!("{}", session.describe());
         run::run(&session, &self.device, &self.options)
     }

@@ -56,21 +56,50 @@ pub enum PairError {
         line: usize,
     },
     /// A feature that is no number.
-    #[error("{}, image {image} (from 0): region {region} holds a value that is not finite", path.display())]
+    #[error("{}, row {image} (from 0): region {region} holds a value that is not finite", path.display())]
     #[diagnostic(help(
         "compute this image's features anew; a broken picture or an overflow in half precision leaves NaN behind"
     ))]
     NotFinite {
         /// The file.
         path: PathBuf,
-        /// The image's row.
+        /// The row.
         image: usize,
         /// The region.
         region: usize,
     },
+    /// A line of region features that cannot be used.
+    #[error("{}, line {line}: {problem}", path.display())]
+    #[diagnostic(help(
+        "a line holds image_id, image_w, image_h, num_boxes, boxes and features between tabs, the last two as base64 of float32, and every \
+         image has the same number of regions"
+    ))]
+    Regions {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An image of the list that no file has.
+    #[error("image {id} of the list is in none of the {files} files, which hold {images} images")]
+    #[diagnostic(help(
+        "name all files of the split (a folder will do), and ids as their first column has them"
+    ))]
+    NoRegions {
+        /// The image.
+        id: String,
+        /// How many files were read.
+        files: usize,
+        /// How many images they hold.
+        images: usize,
+    },
     /// Too few pairs for a batch.
     #[error("the split has {captions} captions, fewer than a batch of {batch}")]
-    #[diagnostic(help("set data.batch to {captions} or less"))]
+    #[diagnostic(help(
+        "set data.batch to {captions} or less, and to 2 at least: a single pair has no negative"
+    ))]
     FewCaptions {
         /// Captions.
         captions: usize,

@@ -78,29 +78,36 @@ impl Features {
         &self.path
     }
 
-    /// Reads an image's regions into `to`, `[regions, dim]`. Values that are not finite are an error.
-    pub fn read(&self, image: usize, to: &mut [f32]) -> Result<(), PairError> {
-        let [images, regions, dim] = self.shape;
+    /// Reads a row's regions into `to`, `[regions, dim]`. Values that are not finite are an error.
+    pub fn read(&self, row: usize, to: &mut [f32]) -> Result<(), PairError> {
+        self.read_any(row, to)?;
+        let [_, _, dim] = self.shape;
+        match to.iter().position(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(at) => Err(PairError::NotFinite {
+                path: self.path.clone(),
+                image: row,
+                region: at / dim,
+            }),
+        }
+    }
+
+    /// As [`read`](Self::read), whatever the values are.
+    pub fn read_any(&self, row: usize, to: &mut [f32]) -> Result<(), PairError> {
+        let [rows, regions, dim] = self.shape;
         assert!(
-            image < images && to.len() == regions * dim,
-            "image {image} of {images} into {} numbers",
+            row < rows && to.len() == regions * dim,
+            "row {row} of {rows} into {} numbers",
             to.len()
         );
         let mut bytes = vec![0u8; to.len() * 4];
-        let offset = self.start + (image * regions * dim * 4) as u64;
+        let offset = self.start + row as u64 * (regions * dim * 4) as u64;
         read_at(&self.file, &mut bytes, offset)
             .map_err(|source| FileError::new("read", &self.path, source))?;
         for (value, bytes) in to.iter_mut().zip(bytes.chunks_exact(4)) {
             *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         }
-        match to.iter().position(|value| !value.is_finite()) {
-            None => Ok(()),
-            Some(at) => Err(PairError::NotFinite {
-                path: self.path.clone(),
-                image,
-                region: at / dim,
-            }),
-        }
+        Ok(())
     }
 }
 

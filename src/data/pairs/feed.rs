@@ -3,7 +3,8 @@
 use super::{PairError, Precomputed};
 use crate::data::feed::{Feed, FeedError, Job};
 use crate::random;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Images and captions of the same rows, the longest caption first.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +19,7 @@ pub struct PairBatch {
     pub lengths: Vec<usize>,
     /// Caption numbers.
     pub captions: Vec<usize>,
-    /// Image rows.
+    /// Image numbers.
     pub images: Vec<usize>,
 }
 
@@ -27,6 +28,8 @@ pub struct PairFeed {
     split: Arc<Precomputed>,
     batch: usize,
     seed: u64,
+    /// The orders of the epochs that the loader and the engine stand in.
+    orders: Mutex<BTreeMap<u64, Arc<Vec<usize>>>>,
 }
 
 impl PairFeed {
@@ -37,13 +40,32 @@ impl PairFeed {
         if batch < 2 || captions < batch {
             return Err(PairError::FewCaptions { captions, batch });
         }
-        Ok(Self { split, batch, seed })
+        Ok(Self {
+            split,
+            batch,
+            seed,
+            orders: Mutex::default(),
+        })
     }
 
-    /// The captions of a batch in the order of an epoch.
+    /// All captions in the order of an epoch.
+    fn order(&self, epoch: u64) -> Arc<Vec<usize>> {
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = orders.entry(epoch).or_insert_with(|| {
+            let mut order: Vec<usize> = (0..self.split.captions.len()).collect();
+            random::stream(self.seed, "pairs", &[epoch]).shuffle(&mut order);
+            Arc::new(order)
+        });
+        let order = order.clone();
+        while orders.len() > 4 {
+            orders.pop_first();
+        }
+        order
+    }
+
+    /// The captions of a batch.
     fn rows(&self, job: Job) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.split.captions.len()).collect();
-        random::stream(self.seed, "pairs", &[job.epoch]).shuffle(&mut order);
+        let order = self.order(job.epoch);
         let start = job.batch as usize * self.batch;
         order[start..(start + self.batch).min(order.len())].to_vec()
     }
@@ -59,7 +81,7 @@ impl PairFeed {
         let mut ids = vec![0; captions.len() * longest];
         let images: Vec<usize> = captions.iter().map(|&c| split.image_of(c)).collect();
         for (to, &image) in features.chunks_exact_mut(regions * dim).zip(&images) {
-            split.features.read(image, to)?;
+            split.read(image, to)?;
         }
         for (to, &caption) in ids.chunks_exact_mut(longest).zip(&captions) {
             for (to, &id) in to.iter_mut().zip(&split.captions[caption]) {
@@ -154,6 +176,44 @@ mod tests {
     }
 
     #[test]
+    fn arrays_that_repeat_every_image_are_seen_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let values: Vec<f32> = (0..20).map(|v| (v / 10) as f32).collect();
+        write(folder.path(), [10, 1, 2], &values, CAPTIONS);
+        let split = open(folder.path()).unwrap();
+        assert_eq!((split.images(), split.per_image(), split.image_of(7)), (2, 5, 1));
+        let mut row = [9.0; 2];
+        split.read(1, &mut row).unwrap();
+        assert_eq!(row, [1.0; 2]);
+        // One row is another: ten images of one caption each.
+        let mut values = values;
+        values[3] = 5.0;
+        write(folder.path(), [10, 1, 2], &values, CAPTIONS);
+        let split = open(folder.path()).unwrap();
+        assert_eq!((split.images(), split.image_of(7)), (10, 7));
+    }
+
+    #[test]
+    fn a_split_is_cut_to_whole_images_and_captions_to_words() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), [2, 1, 1], &[0.0, 1.0], CAPTIONS);
+        let identity = |split: &Precomputed| {
+            let mut hash = blake3::Hasher::new();
+            split.identify(&mut hash).unwrap();
+            hash.finalize()
+        };
+        let mut split = open(folder.path()).unwrap();
+        let whole = identity(&split);
+        assert_eq!(whole, identity(&open(folder.path()).unwrap()));
+        split.shorten(2);
+        assert_eq!(split.longest(), 4);
+        assert_eq!((split.captions[1][0], split.captions[1][3]), (1, 2));
+        assert_ne!(whole, identity(&split));
+        split.keep(3);
+        assert_eq!((split.captions.len(), split.images()), (5, 1));
+    }
+
+    #[test]
     fn what_does_not_fit_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let error = |values: &[f32], shape, captions: &str| {
@@ -179,7 +239,7 @@ mod tests {
         write(folder.path(), [2, 3, 2], &broken, "a\nb\n");
         let split = open(folder.path()).unwrap();
         let error = PairFeed::make(&split, vec![0, 1]).unwrap_err().to_string();
-        assert!(error.contains("image 1 (from 0): region 0"), "{error}");
+        assert!(error.contains("row 1 (from 0): region 0"), "{error}");
         assert!(PairFeed::new(Arc::new(split), 3, 0).is_err());
     }
 }

@@ -22,7 +22,7 @@ mod model;
 pub use loss::LossSection;
 pub use model::CtlModel;
 
-use super::{Capability, Facts, Paper};
+use super::{Capability, Facts, ImagePaper, Paper};
 use crate::backbones::trunk::{TorchvisionLayout, TrunkSection, for_torchvision};
 use crate::backbones::weights::{LoadReport, Tensors};
 use crate::device::Device;
@@ -37,9 +37,10 @@ pub struct Ctl {
     pub loss: LossSection,
 }
 
-impl Paper for Ctl {
-    type Model = CtlModel;
+/// The path of the neck.
+const NECK: &str = "head.bottleneck";
 
+impl Paper for Ctl {
     const ROOM: &'static str = "ctl";
     const CAPABILITIES: &'static [Capability] = &[Capability::Embed];
 
@@ -58,6 +59,10 @@ impl Paper for Ctl {
             loss: loss?,
         })
     }
+}
+
+impl ImagePaper for Ctl {
+    type Model = CtlModel;
 
     fn check(&self, facts: &Facts) -> Result<(), String> {
         match (self.loss.centroid.is_some(), facts.per_class) {
@@ -94,6 +99,10 @@ impl Paper for Ctl {
     }
 
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout) {
-        for_torchvision(&self.model.trunk, weights, "head.bottleneck")
+        for_torchvision(&self.model.trunk, weights, NECK)
+    }
+
+    fn import(&self, weights: &Tensors) -> Option<Tensors> {
+        super::images::import(weights, NECK, self.loss.center.is_some())
     }
 }

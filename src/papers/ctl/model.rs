@@ -2,6 +2,7 @@
 
 use super::{Ctl, LossSection};
 use crate::backbones::Trunk;
+use crate::backbones::trunk::Precision;
 use crate::backbones::weights::LoadReport;
 use crate::data::ImageBatch;
 use crate::device::Device;
@@ -22,6 +23,8 @@ pub struct CtlModel {
     #[module(skip)]
     loss: LossSection,
     #[module(skip)]
+    precision: Precision,
+    #[module(skip)]
     per_class: usize,
 }
 
@@ -33,6 +36,7 @@ impl CtlModel {
         seed: u64,
         device: &Device,
     ) -> crate::Result<(Self, Option<LoadReport>)> {
+        paper.model.precision.check(device)?;
         let trunk = paper.model.trunk.init(device);
         let head = IdentityHeadConfig {
             dim: trunk.feature_dim(),
@@ -43,6 +47,7 @@ impl CtlModel {
             trunk,
             head: head.init(device),
             loss: paper.loss.clone(),
+            precision: paper.model.precision,
             per_class: facts.per_class.unwrap_or(1),
         };
         let mut model = initialise(model, seed, |info| {
@@ -64,7 +69,7 @@ impl Objective for CtlModel {
 
     fn loss(&self, _phase: usize, batch: &Images, _clock: &Clock) -> Losses {
         let Images { pixels, labels, real } = batch.clone();
-        let features = self.trunk.forward(pixels);
+        let features = self.precision.features(&self.trunk, pixels);
         let mut terms = Vec::new();
         if let Some(id) = &self.loss.id {
             let logits = self.head.logits(features.clone());

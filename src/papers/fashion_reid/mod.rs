@@ -20,7 +20,7 @@ mod model;
 pub use loss::LossSection;
 pub use model::FashionReidModel;
 
-use super::{Capability, Facts, Paper};
+use super::{Capability, Facts, ImagePaper, Paper};
 use crate::backbones::trunk::{TorchvisionLayout, TrunkSection, for_torchvision};
 use crate::backbones::weights::{LoadReport, Tensors};
 use crate::device::Device;
@@ -35,9 +35,10 @@ pub struct FashionReid {
     pub loss: LossSection,
 }
 
-impl Paper for FashionReid {
-    type Model = FashionReidModel;
+/// The path of the neck.
+const NECK: &str = "head.bottleneck";
 
+impl Paper for FashionReid {
     const ROOM: &'static str = "fashion-reid";
     const CAPABILITIES: &'static [Capability] = &[Capability::Embed];
 
@@ -56,6 +57,10 @@ impl Paper for FashionReid {
             loss: loss?,
         })
     }
+}
+
+impl ImagePaper for FashionReid {
+    type Model = FashionReidModel;
 
     fn check(&self, facts: &Facts) -> Result<(), String> {
         match (&self.loss.quadruplet, facts.classes) {
@@ -88,6 +93,10 @@ impl Paper for FashionReid {
     }
 
     fn export(&self, weights: &Tensors) -> (Tensors, TorchvisionLayout) {
-        for_torchvision(&self.model.trunk, weights, "head.bottleneck")
+        for_torchvision(&self.model.trunk, weights, NECK)
+    }
+
+    fn import(&self, weights: &Tensors) -> Option<Tensors> {
+        super::images::import(weights, NECK, self.loss.center_weight.is_some())
     }
 }

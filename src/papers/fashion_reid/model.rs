@@ -2,6 +2,7 @@
 
 use super::{FashionReid, LossSection};
 use crate::backbones::Trunk;
+use crate::backbones::trunk::Precision;
 use crate::backbones::weights::LoadReport;
 use crate::data::ImageBatch;
 use crate::device::Device;
@@ -21,6 +22,8 @@ pub struct FashionReidModel {
     pub head: IdentityHead,
     #[module(skip)]
     loss: LossSection,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl FashionReidModel {
@@ -31,6 +34,7 @@ impl FashionReidModel {
         seed: u64,
         device: &Device,
     ) -> crate::Result<(Self, Option<LoadReport>)> {
+        paper.model.precision.check(device)?;
         let trunk = paper.model.trunk.init(device);
         let head = IdentityHeadConfig {
             dim: trunk.feature_dim(),
@@ -41,6 +45,7 @@ impl FashionReidModel {
             trunk,
             head: head.init(device),
             loss: paper.loss.clone(),
+            precision: paper.model.precision,
         };
         let mut model = initialise(model, seed, |info| {
             IdentityHead::draw(info).or_else(|| Trunk::draw(info))
@@ -61,7 +66,7 @@ impl Objective for FashionReidModel {
 
     fn loss(&self, _phase: usize, batch: &Images, _clock: &Clock) -> Losses {
         let Images { pixels, labels, real } = batch.clone();
-        let features = self.trunk.forward(pixels);
+        let features = self.precision.features(&self.trunk, pixels);
         let mut terms = Vec::new();
         if let Some(id) = self.loss.id() {
             let logits = self.head.logits(features.clone());

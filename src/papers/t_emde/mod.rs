@@ -11,6 +11,7 @@
 //! | attention filtration | [`saf`] | the host's code |
 //! | graph reasoning | [`sgr`] | the host's code |
 //! | an exact step with a graph of the hardest pairs alone | [`hard_pairs`] | ours |
+//! | the model, its loss and what follows from the first batch | [`system`] | the host's code; the offsets are ours |
 //! | the loss | [`crate::losses::HardestHinge`] | the host's code |
 //!
 //! **What is published and what is not.** The host models are those of their released code. Of T-EMDE itself only the abstract and the
@@ -21,15 +22,20 @@ pub mod encoders;
 pub mod global;
 pub mod hard_pairs;
 pub mod local;
+mod released;
 pub mod saf;
+mod settings;
 pub mod sgr;
 pub mod similarity;
+pub mod system;
 
 pub use encoders::{EncoderConfig, ImageEncoder, TextEncoder};
 pub use global::{Global, GlobalKind};
+pub use settings::{LossSection, Matching, ModelSection};
 pub use similarity::{
     EncodedCaptions, EncodedImages, Head, RELEASED_NAMES, Similarity, SimilarityConfig, released_name,
 };
+pub use system::Matcher;
 
 #[cfg(test)]
 mod tests;

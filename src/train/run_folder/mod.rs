@@ -53,6 +53,8 @@ pub enum Status {
     Running,
     /// All steps are done.
     Finished,
+    /// It took the steps that `--max-steps` allows, and saved a checkpoint.
+    Stopped,
     /// It was asked to stop and saved a checkpoint.
     Interrupted,
     /// It stopped by an error.
@@ -65,6 +67,7 @@ impl Status {
         match self {
             Self::Running => "running",
             Self::Finished => "finished",
+            Self::Stopped => "stopped",
             Self::Interrupted => "interrupted",
             Self::Failed => "failed",
         }

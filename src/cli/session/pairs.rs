@@ -1,0 +1,337 @@
+//! Rooms that learn from images and their captions.
+
+mod evaluate;
+
+use super::{Common, EvalFlags, Evaluation, Session};
+use crate::backbones::weights::{self, Import, LoadReport, Tensors};
+use crate::cli::run::grouped;
+use crate::cli::{CliError, Which, look, say, weights_of};
+use crate::data::feed::{Feed, Job};
+use crate::data::pairs::{PairFeed, PairSection, Part, Precomputed};
+use crate::data::text::Vocabulary;
+use crate::device::Device;
+use crate::papers::{Capability, PairFacts, PairPaper, registry};
+use crate::recipe::{Reader, Recipe};
+use crate::train::TrainError;
+use crate::train::engine::Hooks;
+use crate::train::matching::{self, PairEvalSection, ScoreMatrix};
+use evaluate::{Evaluator, Member};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Everything that a recipe of such a room says, checked.
+pub struct PairPlan<P> {
+    /// What every recipe says.
+    pub common: Common,
+    /// The paper's own sections.
+    pub paper: P,
+    /// `[data]`.
+    pub data: PairSection,
+    /// `[eval]`.
+    pub eval: PairEvalSection,
+}
+
+/// A recipe with its images and captions.
+pub struct PairSession<P> {
+    /// What the recipe says.
+    pub plan: PairPlan<P>,
+    vocabulary: Vocabulary,
+    /// None where nothing is trained.
+    feed: Option<Arc<PairFeed>>,
+    train: Option<Arc<Precomputed>>,
+    /// None where nothing is evaluated while training goes on.
+    valid: Option<Arc<Precomputed>>,
+    /// What is evaluated at the end.
+    evaluated: Arc<Precomputed>,
+    fingerprint: String,
+    facts: PairFacts,
+    /// Runs whose scores are averaged with the evaluated one's.
+    ensemble: Vec<Member<P>>,
+}
+
+/// What the sections that are not common say.
+fn own<P: PairPaper>(reader: &mut Reader) -> Option<(P, PairSection, PairEvalSection)> {
+    let data: Option<PairSection> = reader.section_required("data");
+    let paper = P::read(reader);
+    let eval: Option<PairEvalSection> = reader.section("eval");
+    Some((paper?, data?, eval.unwrap_or_default()))
+}
+
+impl<P: PairPaper> PairSession<P> {
+    fn with(plan: PairPlan<P>, training: bool) -> crate::Result<Self> {
+        let vocabulary = plan.data.vocabulary()?;
+        let open = |part| plan.data.open(part, &vocabulary).map(Arc::new);
+        let evaluated = open(plan.eval.part())?;
+        let train = match training {
+            true => Some(open(Part::Train)?),
+            false => None,
+        };
+        let valid = match (training && plan.common.train.evaluate_every > 0, plan.eval.part()) {
+            (false, _) => None,
+            (true, Part::Valid) => Some(evaluated.clone()),
+            (true, _) => Some(open(Part::Valid)?),
+        };
+        let [_, regions, dim] = evaluated.features.shape();
+        for split in train.iter().chain(&valid) {
+            let [_, r, d] = split.features.shape();
+            if (r, d) != (regions, dim) {
+                return Err(TrainError::Setting(format!(
+                    "{} has {r} regions of {d} numbers an image, {} has {regions} of {dim}: the splits must be made alike",
+                    split.path().display(),
+                    evaluated.path().display()
+                ))
+                .into());
+            }
+        }
+        let facts = PairFacts {
+            words: vocabulary.len(),
+            regions,
+            dim,
+        };
+        plan.paper.check(&facts).map_err(TrainError::Setting)?;
+        let feed = match &train {
+            Some(train) => Some(Arc::new(PairFeed::new(
+                train.clone(),
+                plan.data.batch,
+                plan.common.train.seed,
+            )?)),
+            None => None,
+        };
+        let mut hash = blake3::Hasher::new();
+        hash.update(&(vocabulary.len() as u64).to_le_bytes());
+        for split in train.iter().chain(&valid).chain([&evaluated]) {
+            split.identify(&mut hash)?;
+        }
+        Ok(Self {
+            vocabulary,
+            feed,
+            train,
+            valid,
+            evaluated,
+            fingerprint: hash.finalize().to_hex()[..16].to_string(),
+            facts,
+            ensemble: Vec::new(),
+            plan,
+        })
+    }
+
+    /// The model with what depends on the first batch of training, where there is one.
+    fn settled(&self, model: P::Model, device: &Device) -> crate::Result<P::Model> {
+        let Some(feed) = &self.feed else {
+            return Ok(model);
+        };
+        let first = feed
+            .load(Job { epoch: 0, batch: 0 }, &mut ())
+            .map_err(TrainError::from)?;
+        Ok(self.plan.paper.settle(model, first, device))
+    }
+
+    /// The fingerprint of what is evaluated alone, which is the same whether or not the training split is at hand.
+    fn evaluated_fingerprint(&self) -> crate::Result<String> {
+        let mut hash = blake3::Hasher::new();
+        self.evaluated.identify(&mut hash)?;
+        Ok(hash.finalize().to_hex()[..16].to_string())
+    }
+
+    /// The data's name: that of its folder.
+    pub fn name(&self) -> String {
+        let root = self.plan.data.root().unwrap_or_default();
+        root.file_name()
+            .map_or_else(|| "pairs".into(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// The splits that are open, in words.
+    pub fn splits(&self) -> Vec<(String, String)> {
+        let mut splits = Vec::new();
+        let mut add = |part: Part, split: &Precomputed| {
+            let [_, regions, dim] = split.features.shape();
+            splits.push((
+                self.plan.data.name(part).to_string(),
+                format!(
+                    "{} images of {regions} × {dim}, {} captions of up to {} words",
+                    grouped(split.images()),
+                    grouped(split.captions.len()),
+                    split.longest() - 2
+                ),
+            ));
+        };
+        if let Some(split) = &self.train {
+            add(Part::Train, split);
+        }
+        if let Some(split) = &self.valid {
+            add(Part::Valid, split);
+        }
+        if self
+            .valid
+            .as_ref()
+            .is_none_or(|valid| !Arc::ptr_eq(valid, &self.evaluated))
+        {
+            add(self.plan.eval.part(), &self.evaluated);
+        }
+        splits
+    }
+}
+
+impl<P: PairPaper> Session for PairSession<P> {
+    type Plan = PairPlan<P>;
+    type Model = P::Model;
+    type Feed = PairFeed;
+    type Seen = ScoreMatrix;
+
+    const ROOM: &'static str = P::ROOM;
+    const ITEMS: &'static str = "pairs";
+    const SHOWN: &'static [&'static str] = &["i2t/recall@1", "t2i/recall@1"];
+
+    fn read(recipe: Recipe) -> crate::Result<PairPlan<P>> {
+        let (common, (paper, data, eval)) = Common::read(recipe, |reader| {
+            let own = own::<P>(reader);
+            let names = matching::choices();
+            let best = reader.text("train.best");
+            if best.as_ref().is_none_or(|best| !names.contains(best)) {
+                let problem = match best {
+                    Some(best) => format!("there is no figure `{best}` to choose the best checkpoint by"),
+                    None => "the figure that chooses the best checkpoint is not named".into(),
+                };
+                reader.refuse(
+                    "train.best",
+                    problem,
+                    format!("write best = \"rsum\", or one of {}", names[1..].join(", ")),
+                );
+            }
+            own
+        })?;
+        Ok(PairPlan {
+            common,
+            paper,
+            data,
+            eval,
+        })
+    }
+
+    fn open(plan: PairPlan<P>) -> crate::Result<Self> {
+        Self::with(plan, true)
+    }
+
+    fn weights(plan: &PairPlan<P>, path: &Path) -> crate::Result<Tensors> {
+        let tensors = weights::read(path)?;
+        Ok(plan.paper.import(&tensors).unwrap_or(tensors))
+    }
+
+    fn open_to_evaluate(
+        plan: PairPlan<P>,
+        flags: EvalFlags,
+        _weights: Option<&Tensors>,
+    ) -> crate::Result<Self> {
+        let EvalFlags {
+            on,
+            rerank,
+            expansion,
+            projector,
+            ensemble,
+        } = flags;
+        let useless = [
+            ("--on", on.is_some()),
+            ("--rerank", rerank.is_some()),
+            ("--qe and --dba", expansion.is_some()),
+            ("--projector", projector.is_some()),
+        ];
+        if let Some((flag, _)) = useless.iter().find(|(_, given)| *given) {
+            return Err(CliError::NoFlag {
+                flag,
+                room: P::ROOM,
+                rooms: registry::able(Capability::Embed).join(", "),
+            }
+            .into());
+        }
+        let mut session = Self::with(plan, false)?;
+        for target in ensemble {
+            let member = session.member(target)?;
+            session.ensemble.push(member);
+        }
+        Ok(session)
+    }
+
+    fn common(&self) -> &Common {
+        &self.plan.common
+    }
+
+    fn feed(&self) -> &Arc<PairFeed> {
+        self.feed
+            .as_ref()
+            .expect("a session that is only evaluated asks for no batches")
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn classes(&self) -> Option<usize> {
+        None
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!(
+            "data     {}: vocabulary of {} words",
+            self.name(),
+            grouped(self.vocabulary.len())
+        );
+        for (name, split) in self.splits() {
+            text.push_str(&format!("\n         {name}: {split}"));
+        }
+        text
+    }
+
+    fn model(&self, device: &Device) -> crate::Result<(P::Model, Option<LoadReport>)> {
+        let seed = self.plan.common.train.seed;
+        let autodiff = device.clone().autodiff();
+        let model = self.plan.paper.model(&self.facts, seed, &autodiff)?;
+        Ok((self.settled(model, device)?, None))
+    }
+
+    fn init_from(&self, model: P::Model, path: &Path, device: &Device) -> crate::Result<P::Model> {
+        let path = match path.is_dir() {
+            true => weights_of(path, Some(Which::Best))?.0,
+            false => path.to_path_buf(),
+        };
+        let exchangeable = self.plan.paper.exchangeable();
+        let import = Import {
+            source: path.display().to_string(),
+            allow_missing: exchangeable.clone(),
+            allow_unused: exchangeable.clone(),
+            allow_mismatched: exchangeable,
+            ..Import::default()
+        };
+        let (model, report) = weights::apply(model, &Self::weights(&self.plan, &path)?, &import)?;
+        say!("weights  {}: {report}", path.display());
+        // What the file lacks is settled anew: among the tokens that its encoders make.
+        match report.missing.is_empty() {
+            true => Ok(model),
+            false => self.settled(model, device),
+        }
+    }
+
+    fn evaluator(&self, device: &Device) -> Box<dyn Hooks<P::Model> + Send> {
+        let split = self.valid.as_ref().unwrap_or(&self.evaluated);
+        Box::new(Evaluator::<P>::new(split.clone(), self.plan.eval.clone(), device))
+    }
+
+    fn evaluate(
+        &self,
+        model: &P::Model,
+        device: &Device,
+        weights: &str,
+        source: &Path,
+    ) -> crate::Result<Evaluation<ScoreMatrix>> {
+        self.measure(model, device, weights, source)
+    }
+
+    fn look(
+        &self,
+        evaluation: &Evaluation<ScoreMatrix>,
+        _device: &Device,
+        folder: &Path,
+        run: Option<&Path>,
+    ) -> Option<PathBuf> {
+        look::of_pairs(self, evaluation, folder, run)
+    }
+}

@@ -1,0 +1,101 @@
+//! Batches of images and captions on the device, and what scores them.
+
+use super::{Objective, Paper};
+use crate::backbones::weights::Tensors;
+use crate::data::pairs::PairBatch;
+use crate::device::Device;
+use crate::nn::Lengths;
+use burn::module::Module;
+use burn::tensor::{Int, Tensor, TensorData};
+
+/// Images with a caption each: row i of both belong together.
+#[derive(Clone, Debug)]
+pub struct Pairs {
+    /// Region features, `[batch, regions, dim]`.
+    pub features: Tensor<3>,
+    /// Word ids, `[batch, words]`, 0 behind each caption's end.
+    pub ids: Tensor<2, Int>,
+    /// Words of each caption.
+    pub lengths: Lengths,
+    /// The image's number; captions of one image may stand in one batch.
+    pub images: Vec<usize>,
+}
+
+impl Pairs {
+    /// Moves a batch to the device.
+    pub fn upload(host: PairBatch, device: &Device) -> Self {
+        let (ids, lengths) = captions(host.ids, host.lengths, device);
+        Self {
+            features: Tensor::from_data(TensorData::new(host.features, host.shape), device),
+            ids,
+            lengths,
+            images: host.images,
+        }
+    }
+}
+
+/// Captions on the device: word ids `[captions, words]`, row by row, and the words of each.
+pub fn captions(ids: Vec<i32>, lengths: Vec<usize>, device: &Device) -> (Tensor<2, Int>, Lengths) {
+    let padded = ids.len() / lengths.len().max(1);
+    let shape = [lengths.len(), padded];
+    (
+        Tensor::from_data(TensorData::new(ids, shape), device),
+        Lengths::new(lengths, padded),
+    )
+}
+
+/// What a paper needs to know of pairs before it makes its model.
+#[derive(Clone, Copy, Debug)]
+pub struct PairFacts {
+    /// Words of the vocabulary.
+    pub words: usize,
+    /// Regions of an image.
+    pub regions: usize,
+    /// Length of a region's features.
+    pub dim: usize,
+}
+
+/// A paper that learns from images and their captions to score pairs of them.
+pub trait PairPaper: Paper {
+    /// What is trained.
+    type Model: Objective<Host = PairBatch, Batch = Pairs> + Match;
+
+    /// Whether recipe and data fit together; the text says what does not and how to mend it.
+    fn check(&self, facts: &PairFacts) -> Result<(), String>;
+
+    /// The model at step 0: weights drawn from the seed.
+    fn model(&self, facts: &PairFacts, seed: u64, device: &Device) -> crate::Result<Self::Model>;
+
+    /// Sets what depends on the data's density, from the first batch of training.
+    fn settle(&self, model: Self::Model, _first: PairBatch, _device: &Device) -> Self::Model {
+        model
+    }
+
+    /// Weights of the paper's released code under the model's own names; none if these are not such.
+    fn import(&self, _weights: &Tensors) -> Option<Tensors> {
+        None
+    }
+
+    /// Parts of the model (regular expressions on names) that `--init-from` may find missing or of another shape, because a recipe may
+    /// choose them differently.
+    fn exchangeable(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A model that scores pairs of an image and a caption.
+pub trait Match: Module {
+    /// Encoded images.
+    type Images;
+    /// Encoded captions.
+    type Captions;
+
+    /// `[images, regions, dim]`, encoded once for all captions.
+    fn images(&self, features: Tensor<3>) -> Self::Images;
+
+    /// Word ids `[captions, words]`, encoded once for all images.
+    fn captions(&self, ids: Tensor<2, Int>, lengths: Lengths) -> Self::Captions;
+
+    /// Every image with every caption, `[images, captions]`; higher is better, and the score is the sigmoid.
+    fn logits(&self, images: &Self::Images, captions: &Self::Captions) -> Tensor<2>;
+}
