@@ -404,6 +404,7 @@ mod tests {
         let options = FolderOptions {
             train_fraction: Some(0.0),
             queries_per_class: Some(5),
+            closed_set: false,
             seed: 0,
         };
         let table = read(folder.path(), &options).unwrap();
