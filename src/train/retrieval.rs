@@ -19,7 +19,7 @@ use crate::search::{
     self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Rerank,
     Reranked, Scorer, Side, Similarity, relevance::Names,
 };
-use embed::each_batch;
+pub(crate) use embed::each_batch;
 use std::sync::Arc;
 
 /// The queries and the gallery of a split.

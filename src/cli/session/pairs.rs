@@ -1,13 +1,16 @@
 //! Rooms that learn from images and their captions.
 
+mod source;
+
+pub use source::PairData;
+
 use super::{Common, EvalFlags, Evaluation, Session};
 use crate::backbones::weights::{self, Import, LoadReport, Tensors};
 use crate::cli::eval::{self, Target};
 use crate::cli::run::{grouped, weights_hash};
 use crate::cli::{CliError, Which, bar, look, say, weights_of};
 use crate::data::feed::{Feed, Job};
-use crate::data::pairs::{PairFeed, PairSection, Part, Precomputed};
-use crate::data::text::Vocabulary;
+use crate::data::pairs::{PairFeed, Part, Precomputed};
 use crate::device::Device;
 use crate::papers::{Capability, PairFacts, PairPaper, registry};
 use crate::recipe::{Reader, Recipe};
@@ -16,6 +19,7 @@ use crate::train::TrainError;
 use crate::train::checkpoint::State;
 use crate::train::engine::{Evaluated, Hooks};
 use crate::train::matching::{self, Measured, PairEvalSection, ScoreMatrix};
+use source::Source;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +30,7 @@ pub struct PairPlan<P> {
     /// The paper's own sections.
     pub paper: P,
     /// `[data]`.
-    pub data: PairSection,
+    pub data: PairData,
     /// `[eval]`.
     pub eval: PairEvalSection,
 }
@@ -35,7 +39,7 @@ pub struct PairPlan<P> {
 pub struct PairSession<P> {
     /// What the recipe says.
     pub plan: PairPlan<P>,
-    vocabulary: Vocabulary,
+    source: Source,
     /// None where nothing is trained.
     feed: Option<Arc<PairFeed>>,
     train: Option<Arc<Precomputed>>,
@@ -58,17 +62,17 @@ struct Member<P> {
 }
 
 /// What the sections that are not common say.
-fn own<P: PairPaper>(reader: &mut Reader) -> Option<(P, PairSection, PairEvalSection)> {
-    let data: Option<PairSection> = reader.section_required("data");
+fn own<P: PairPaper>(reader: &mut Reader) -> Option<(P, PairData, PairEvalSection)> {
+    let data = PairData::read(reader);
     let paper = P::read(reader);
     let eval: Option<PairEvalSection> = reader.section("eval");
     Some((paper?, data?, eval.unwrap_or_default()))
 }
 
 impl<P: PairPaper> PairSession<P> {
-    fn with(plan: PairPlan<P>, training: bool) -> crate::Result<Self> {
-        let vocabulary = plan.data.vocabulary()?;
-        let open = |part| plan.data.open(part, &vocabulary).map(Arc::new);
+    fn with(plan: PairPlan<P>, training: bool, run: Option<&Path>, device: &Device) -> crate::Result<Self> {
+        let source = plan.data.open(run, device, plan.common.train.workers())?;
+        let open = |part| source.split(part).map(Arc::new);
         let evaluated = open(plan.eval.part())?;
         let train = match training {
             true => Some(open(Part::Train)?),
@@ -92,7 +96,7 @@ impl<P: PairPaper> PairSession<P> {
             }
         }
         let facts = PairFacts {
-            words: vocabulary.len(),
+            words: source.vocabulary().len(),
             regions,
             dim,
         };
@@ -100,18 +104,18 @@ impl<P: PairPaper> PairSession<P> {
         let feed = match &train {
             Some(train) => Some(Arc::new(PairFeed::new(
                 train.clone(),
-                plan.data.batch,
+                plan.data.batch(),
                 plan.common.train.seed,
             )?)),
             None => None,
         };
         let mut hash = blake3::Hasher::new();
-        hash.update(&(vocabulary.len() as u64).to_le_bytes());
+        hash.update(&(source.vocabulary().len() as u64).to_le_bytes());
         for split in train.iter().chain(&valid).chain([&evaluated]) {
             split.identify(&mut hash)?;
         }
         Ok(Self {
-            vocabulary,
+            source,
             feed,
             train,
             valid,
@@ -136,7 +140,7 @@ impl<P: PairPaper> PairSession<P> {
             return Err(refuse("it is of another room"));
         }
         let plan = Self::read(target.recipe)?;
-        if plan.data.vocabulary()? != self.vocabulary {
+        if plan.data.vocabulary_of(&run)? != *self.source.vocabulary() {
             return Err(refuse("its vocabulary is another"));
         }
         let weights = target.weights.ok_or_else(|| refuse("it has no weights"))?;
@@ -181,11 +185,9 @@ impl<P: PairPaper> PairSession<P> {
         Ok(hash.finalize().to_hex()[..16].to_string())
     }
 
-    /// The data's name: that of its folder.
+    /// The data's name.
     pub fn name(&self) -> String {
-        let root = self.plan.data.root().unwrap_or_default();
-        root.file_name()
-            .map_or_else(|| "pairs".into(), |name| name.to_string_lossy().into_owned())
+        self.source.name()
     }
 
     /// The splits that are open, in words.
@@ -194,7 +196,7 @@ impl<P: PairPaper> PairSession<P> {
         let mut add = |part: Part, split: &Precomputed| {
             let [_, regions, dim] = split.features.shape();
             splits.push((
-                self.plan.data.name(part).to_string(),
+                self.source.part(part).to_string(),
                 format!(
                     "{} images of {regions} × {dim}, {} captions of up to {} words",
                     grouped(split.images()),
@@ -249,7 +251,7 @@ impl<P: PairPaper> Hooks<P::Model> for Evaluator<P> {
     fn evaluate(&mut self, model: &P::Model, _state: &State) -> crate::Result<Evaluated> {
         let PairEvalSection { batch, captions, .. } = self.section;
         let scores = matching::score(model, &self.split, &self.device, batch, captions, &mut |_| {})?;
-        let measured = matching::measure(&scores, self.split.per_image(), &self.section, 0, true)?;
+        let measured = matching::measure(&scores, &self.split.truth, &self.section, 0, true)?;
         let mut figures = Vec::new();
         for measured in measured {
             for (name, figure) in measured.figures.0 {
@@ -300,20 +302,22 @@ impl<P: PairPaper> Session for PairSession<P> {
         })
     }
 
-    fn open(plan: PairPlan<P>) -> crate::Result<Self> {
-        Self::with(plan, true)
+    fn open(plan: PairPlan<P>, device: &Device) -> crate::Result<Self> {
+        Self::with(plan, true, None, device)
     }
 
     fn open_to_evaluate(
         plan: PairPlan<P>,
         flags: EvalFlags,
         _weights: Option<&Tensors>,
+        device: &Device,
     ) -> crate::Result<Self> {
         let EvalFlags {
             on,
             rerank,
             expansion,
             projector,
+            run,
             ensemble,
         } = flags;
         let useless = [
@@ -330,12 +334,16 @@ impl<P: PairPaper> Session for PairSession<P> {
             }
             .into());
         }
-        let mut session = Self::with(plan, false)?;
+        let mut session = Self::with(plan, false, run.as_deref(), device)?;
         for target in ensemble {
             let member = session.member(target)?;
             session.ensemble.push(member);
         }
         Ok(session)
+    }
+
+    fn keep(&self, run: &Path) -> crate::Result<()> {
+        self.source.keep(run)
     }
 
     fn common(&self) -> &Common {
@@ -360,7 +368,7 @@ impl<P: PairPaper> Session for PairSession<P> {
         let mut text = format!(
             "data     {}: vocabulary of {} words",
             self.name(),
-            grouped(self.vocabulary.len())
+            grouped(self.source.vocabulary().len())
         );
         for (name, split) in self.splits() {
             text.push_str(&format!("\n         {name}: {split}"));
@@ -439,7 +447,7 @@ impl<P: PairPaper> Session for PairSession<P> {
             }
             measured_on = format!(", average of {} runs", 1 + self.ensemble.len());
         }
-        let mut measured = matching::measure(&scores, split.per_image(), eval, common.train.seed, false)?;
+        let mut measured = matching::measure(&scores, &split.truth, eval, common.train.seed, false)?;
         for measured in &mut measured {
             measured.protocol.push_str(&measured_on);
         }
@@ -447,7 +455,7 @@ impl<P: PairPaper> Session for PairSession<P> {
         let report = EvalReport {
             recipe: common.recipe.name.clone(),
             data: self.name(),
-            split: self.plan.data.name(eval.part()).into(),
+            split: self.source.part(eval.part()).into(),
             seed: Some(common.train.seed),
             weights: Some(sources),
             weights_hash: self.ensemble.is_empty().then(|| weights_hash(model)),

@@ -9,7 +9,7 @@ use crate::nn::{Draw, Lengths, TEmde, initialise};
 use crate::papers::{Clock, Losses, Match, Objective, PairFacts, Pairs};
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor};
 
 /// Scores pairs of an image and a caption; trained by the hinge of hardest negatives over all pairs of a batch.
 #[derive(Module, Debug)]
@@ -95,17 +95,6 @@ fn joined(parts: [(Tensor<3>, Tensor<2>); 2]) -> (Tensor<3>, Tensor<2>) {
     (Tensor::cat(tokens, 1), Tensor::cat(masks, 1))
 }
 
-/// True where two rows show the same image, `[batch, batch]`; none where all are different.
-fn same(images: &[usize], device: &Device) -> Option<Tensor<2, Bool>> {
-    let count = images.len();
-    let pairs: Vec<bool> = (0..count * count)
-        .map(|at| at / count != at % count && images[at / count] == images[at % count])
-        .collect();
-    pairs
-        .contains(&true)
-        .then(|| Tensor::from_data(TensorData::new(pairs, [count, count]), device))
-}
-
 impl Match for Matcher {
     type Images = EncodedImages;
     type Captions = EncodedCaptions;
@@ -137,7 +126,7 @@ impl Objective for Matcher {
         let [count, _] = scores.dims();
         let known = match self.loss.same_image {
             SameImage::Negatives => None,
-            SameImage::Ignored => same(&batch.images, &scores.device()),
+            SameImage::Ignored => batch.known.clone(),
         };
         let (hinge, divisor) = self.loss.hinge(clock.epoch, count);
         let value = hinge.with_known(scores.clone(), known) / divisor;
@@ -178,6 +167,7 @@ mod tests {
             lengths: vec![5, 4, 3, 3],
             captions: vec![0, 1, 2, 3],
             images: vec![0, 1, 0, 2],
+            known: (0..16).map(|at| at == 2 || at == 8).collect(),
         }
     }
 
