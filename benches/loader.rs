@@ -1,10 +1,11 @@
-//! Images per second of one core: decoding, resizing and the whole pipeline of the centroid triplet loss, on synthetic 500 × 375 JPEGs.
+//! Images per second of one core: decoding, resizing, and whole pipelines (of the centroid triplet loss and of fine-tuning), on synthetic
+//! 500 × 375 JPEGs, or on the first JPEGs below the folder `TAILOR_BENCH_PICTURES`.
 //!
 //! `cargo bench --bench loader` leaves the JPEGs in `target/bench-images`; `scripts/bench/loader.py` then measures Pillow and torchvision on
 //! the same files and prints both.
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use tailor::data::image::{DecodeOptions, Filter, Picture, Resizer, decode_into};
@@ -12,6 +13,9 @@ use tailor::data::transform::{IMAGENET_MEAN, IMAGENET_STD, Op, Pipeline, Scratch
 use tailor::random;
 
 const COUNT: u64 = 16;
+
+/// Of a folder's pictures, this many, evenly spread.
+const OF_FOLDER: usize = 64;
 
 /// Soft blobs and a few hard edges with some grain: about as hard to decode as a product photo.
 fn picture(index: u64) -> Picture {
@@ -48,9 +52,36 @@ fn picture(index: u64) -> Picture {
     picture
 }
 
+fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+    let entries = std::fs::read_dir(folder).expect("a folder of pictures");
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        match path.is_dir() {
+            true => below(&path, found),
+            false if path.extension().is_some_and(|e| e == "jpg") => found.push(path),
+            false => {}
+        }
+    }
+}
+
 fn jpegs() -> Vec<Vec<u8>> {
     let folder = Path::new("target/bench-images");
+    let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder).expect("a folder for the images");
+    if let Some(pictures) = std::env::var_os("TAILOR_BENCH_PICTURES") {
+        let mut found = Vec::new();
+        below(Path::new(&pictures), &mut found);
+        found.sort();
+        let every = (found.len() / OF_FOLDER).max(1);
+        let chosen = found.iter().step_by(every).take(OF_FOLDER);
+        return chosen
+            .enumerate()
+            .map(|(index, path)| {
+                let bytes = std::fs::read(path).expect("a picture");
+                std::fs::write(folder.join(format!("{index:02}.jpg")), &bytes).expect("room for an image");
+                bytes
+            })
+            .collect();
+    }
     (0..COUNT)
         .map(|index| {
             let picture = picture(index);
@@ -95,6 +126,31 @@ fn training() -> Pipeline {
     .expect("a valid pipeline")
 }
 
+/// Of `recipes/finetune-clothing.toml`.
+fn fine_tuning() -> Pipeline {
+    Pipeline::new(vec![
+        Op::RandomResizedCrop {
+            height: 144,
+            width: 144,
+            scale: [0.5, 1.0],
+            ratio: [3.0 / 4.0, 4.0 / 3.0],
+            filter: Filter::Bicubic,
+        },
+        Op::Flip { p: 0.5 },
+        Op::ColorJitter {
+            brightness: 0.2,
+            contrast: 0.2,
+            saturation: 0.2,
+            hue: 0.0,
+        },
+        Op::Normalize {
+            mean: [0.5; 3],
+            std: [0.5; 3],
+        },
+    ])
+    .expect("a valid pipeline")
+}
+
 fn loader(c: &mut Criterion) {
     let files = jpegs();
     let options = DecodeOptions::default();
@@ -108,7 +164,7 @@ fn loader(c: &mut Criterion) {
         .collect();
 
     let mut group = c.benchmark_group("loader");
-    group.throughput(Throughput::Elements(COUNT));
+    group.throughput(Throughput::Elements(files.len() as u64));
     group.bench_function("decode", |b| {
         b.iter(|| {
             for bytes in &files {
@@ -131,22 +187,25 @@ fn loader(c: &mut Criterion) {
             });
         });
     }
-    let (pipeline, mut scratch) = (training(), Scratch::default());
-    let mut out = vec![0.0; 3 * 256 * 128];
-    group.bench_function("pipeline", |b| {
-        let mut epoch = 0;
-        b.iter(|| {
-            epoch += 1;
-            for (row, bytes) in files.iter().enumerate() {
-                decode_into(bytes, "bench", None, &options, &mut decoded).expect("a valid JPEG");
-                let mut stream = random::stream(1, "augment", &[epoch, row as u64]);
-                pipeline
-                    .apply(&decoded, &mut stream, &mut scratch, &mut out)
-                    .expect("a valid pipeline");
-                black_box(&out);
-            }
+    let mut scratch = Scratch::default();
+    for (name, pipeline) in [("pipeline", training()), ("pipeline_finetune", fine_tuning())] {
+        let [height, width] = pipeline.output();
+        let mut out = vec![0.0; 3 * height * width];
+        group.bench_function(name, |b| {
+            let mut epoch = 0;
+            b.iter(|| {
+                epoch += 1;
+                for (row, bytes) in files.iter().enumerate() {
+                    decode_into(bytes, "bench", None, &options, &mut decoded).expect("a valid JPEG");
+                    let mut stream = random::stream(1, "augment", &[epoch, row as u64]);
+                    pipeline
+                        .apply(&decoded, &mut stream, &mut scratch, &mut out)
+                        .expect("a valid pipeline");
+                    black_box(&out);
+                }
+            });
         });
-    });
+    }
     group.finish();
 }
 

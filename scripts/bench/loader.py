@@ -74,6 +74,17 @@ def pipeline():
     ])
 
 
+def fine_tuning():
+    """Of recipes/finetune-clothing.toml; needs torchvision."""
+    return transforms.Compose([
+        transforms.RandomResizedCrop(144, (0.5, 1.0), (3 / 4, 4 / 3), transforms.InterpolationMode.BICUBIC),
+        transforms.RandomHorizontalFlip(0.5),
+        transforms.ColorJitter(0.2, 0.2, 0.2),
+        transforms.ToTensor(),
+        transforms.Normalize([0.5] * 3, [0.5] * 3),
+    ])
+
+
 def decode(data):
     return Image.open(io.BytesIO(data)).convert("RGB")
 
@@ -109,7 +120,10 @@ if __name__ == "__main__":
         ("resize_224x224_bicubic", lambda i: i.resize((224, 224), Image.Resampling.BICUBIC), images),
         ("pipeline", lambda data: transform(decode(data)), files),
     ]
-    print(f"{len(files)} JPEGs of {images[0].width}×{images[0].height}, {sum(map(len, files)) // len(files)} bytes each; one thread")
+    if torch is not None:
+        tuning = fine_tuning()
+        rows.append(("pipeline_finetune", lambda data: tuning(decode(data)), files))
+    print(f"{len(files)} JPEGs, the first {images[0].width}×{images[0].height}, {sum(map(len, files)) // len(files)} bytes each; one thread")
     print(f"Pillow {PIL.__version__}; {ENGINE}")
     print(f"{'images/s':26}{'tailor':>10}{'Python':>10}{'ratio':>8}")
     for name, work, items in rows:

@@ -62,7 +62,7 @@ pub fn run<S: Session>(session: &S, device: &Device, options: &RunOptions) -> cr
         say!("weights  {report}");
     }
     let model = match &options.init_from {
-        Some(path) => session.init_from(model, path)?,
+        Some(path) => session.init_from(model, path, device)?,
         None => model,
     };
     say!(

@@ -162,7 +162,7 @@ pub trait Session: Sized {
     fn model(&self, device: &Device) -> crate::Result<(Self::Model, Option<LoadReport>)>;
 
     /// The model with the weights of another run or file.
-    fn init_from(&self, model: Self::Model, path: &Path) -> crate::Result<Self::Model>;
+    fn init_from(&self, model: Self::Model, path: &Path, device: &Device) -> crate::Result<Self::Model>;
 
     /// What evaluates while training goes on, without intervals.
     fn evaluator(&self, device: &Device) -> Box<dyn Hooks<Self::Model> + Send>;

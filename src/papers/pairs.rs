@@ -1,6 +1,7 @@
 //! Batches of images and captions on the device, and what scores them.
 
 use super::{Objective, Paper};
+use crate::backbones::weights::Tensors;
 use crate::data::pairs::PairBatch;
 use crate::device::Device;
 use crate::nn::Lengths;
@@ -70,6 +71,11 @@ pub trait PairPaper: Paper {
     /// Sets what depends on the data's density, from the first batch of training.
     fn settle(&self, model: Self::Model, _first: PairBatch, _device: &Device) -> Self::Model {
         model
+    }
+
+    /// Weights of the paper's released code under the model's own names; none if these are not such.
+    fn import(&self, _weights: &Tensors) -> Option<Tensors> {
+        None
     }
 
     /// Parts of the model (regular expressions on names) that `--init-from` may find missing or of another shape, because a recipe may

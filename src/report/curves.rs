@@ -2,6 +2,7 @@
 
 use super::chart::{Chart, Series, Unit};
 use super::figures::EvalReport;
+use crate::train::matching::RSUM;
 use crate::train::sinks::EntrySplit;
 use crate::train::sinks::jsonl::Line;
 use crate::train::sinks::system::{DATA_WAIT, IMAGES_PER_SECOND};
@@ -12,9 +13,11 @@ pub fn of_training(lines: &[Line], best: &str) -> Vec<Chart> {
     let is_rate = |name: &str| name.starts_with("lr/");
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
     let is_norm = |name: &str| last(name).contains("norm");
+    // A sum of shares has a scale of its own.
+    let is_sum = |name: &str| last(name) == RSUM;
     let chosen = |name: &str| {
         let last = last(name);
-        last == best || name == best || last == "recall@1" || last == "mAP"
+        !is_sum(name) && (last == best || name == best || last == "recall@1" || last == "mAP")
     };
     let chart = |title: &str, unit, from_zero, split, keep: &dyn Fn(&str) -> bool| Chart {
         title: title.into(),
@@ -30,6 +33,13 @@ pub fn of_training(lines: &[Line], best: &str) -> Vec<Chart> {
             !is_rate(name) && !is_norm(name)
         }),
         chart("Figures while training, %", Unit::Percent, false, Valid, &chosen),
+        chart(
+            "Sum of recalls while training, %",
+            Unit::Percent,
+            false,
+            Valid,
+            &is_sum,
+        ),
         chart("Learning rate", Unit::Plain, true, Train, &is_rate),
         chart("Gradient norm", Unit::Plain, true, Train, &is_norm),
         chart("Images per second", Unit::Plain, true, System, &|name| {
@@ -127,6 +137,7 @@ mod tests {
                     ("recall@5", 0.7),
                     ("ema/centroid/mAP", 0.6),
                     ("MRR", 0.4),
+                    ("rsum", 4.5),
                 ],
             ),
         ];
@@ -146,6 +157,7 @@ mod tests {
                     "Figures while training, %",
                     vec!["recall@1", "ema/centroid/mAP", "MRR"]
                 ),
+                ("Sum of recalls while training, %", vec!["rsum"]),
                 ("Learning rate", vec!["lr/base"]),
                 ("Gradient norm", vec!["grad_norm"]),
                 ("Images per second", vec![IMAGES_PER_SECOND]),

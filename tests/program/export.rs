@@ -39,6 +39,12 @@ fn the_same_weights_give_the_same_bytes_under_torchvision_s_names() {
         card["preprocessing"]["ops"][1]["mean"],
         serde_json::json!([0.485, 0.456, 0.406])
     );
+    let script = card["pytorch"]["script"].as_array().unwrap();
+    assert_eq!(script[2], "m = torchvision.models.resnet18()");
+    assert_eq!(
+        script[script.len() - 2],
+        "m.load_state_dict(load_file(\"one.safetensors\"))"
+    );
     assert!(
         card["pytorch"]["factory"]
             .as_str()

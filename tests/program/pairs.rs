@@ -308,6 +308,34 @@ fn a_matcher_goes_on_bit_for_bit_and_starts_from_another() {
         .fails(&["eval", "saf", "--ensemble", "pairs.toml", "--device", "cpu"])
         .says(&["pairs.toml is a recipe, not a run"]);
 
+    // A sweep chooses by rsum, several seeds are laid side by side by it.
+    let swept = place.ok(&[
+        "sweep",
+        "pairs.toml",
+        "--device",
+        "cpu",
+        "--run",
+        "sweep",
+        "--max-steps",
+        "3",
+        "--set",
+        "model.pooling=mean,t_emde",
+    ]);
+    assert!(swept.contains("best by rsum: model.pooling="), "{swept}");
+    let seeds = place.ok(&[
+        "train",
+        "pairs.toml",
+        "--device",
+        "cpu",
+        "--run",
+        "many",
+        "--max-steps",
+        "3",
+        "--seeds",
+        "1,2",
+    ]);
+    assert!(seeds.contains("rsum") && seeds.contains('±'), "{seeds}");
+
     // Another pooling takes over everything but the global vector.
     let run = place.run("whole");
     let (_, words) = place.both(&[
@@ -530,4 +558,76 @@ fn region_files_become_the_array_of_a_split() {
         .fails(&[&convert[..], &["--force"]].concat())
         .says(&["train.tsv.2, line 1", "2 columns"]);
     assert!(Path::new(&place.path().join("new/train_ims.npy")).exists());
+}
+
+/// Checkpoints as SGRAF's train.py saves them, and the figures that its evaluation.py computes of them.
+#[test]
+fn checkpoints_of_the_released_code_have_the_figures_of_its_evaluation() {
+    let place = Place::new();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sgraf_tiny");
+    let read = |name: &str| std::fs::read(Path::new(fixtures).join(name)).unwrap();
+    let figures: Value = serde_json::from_slice(&read("figures.json")).unwrap();
+    for head in ["saf", "sgr"] {
+        let weights = format!("{fixtures}/{head}.pth.tar");
+        let recipe = format!("sgraf-{head}-f30k");
+        let root = format!("data.root={fixtures}");
+        let vocabulary = format!("data.vocabulary={fixtures}/vocab.json");
+        let mut args = vec![
+            "eval",
+            &recipe,
+            "--device",
+            "cpu",
+            "--json",
+            "--weights",
+            &weights,
+        ];
+        let sets = [
+            root.as_str(),
+            &vocabulary,
+            "model.dim=32",
+            "model.similarity_dim=16",
+            "model.word_dim=16",
+            "eval.batch=5",
+            "eval.captions=7",
+            "eval.resamples=20",
+        ];
+        args.extend(sets.iter().flat_map(|set| ["--set", set]));
+        let found = values(&place.json(&args));
+        for way in ["i2t", "t2i"] {
+            let theirs: Vec<f64> = (0..5)
+                .map(|at| figures[head][way][at].as_f64().unwrap())
+                .collect();
+            let names = ["recall@1", "recall@5", "recall@10", "median_rank", "mean_rank"];
+            let ours = names.map(|name| found[&format!("{way} {name}")]);
+            for ((name, ours), theirs) in names.iter().zip(ours).zip(theirs) {
+                let ours = if name.starts_with("recall") {
+                    100.0 * ours
+                } else {
+                    ours
+                };
+                assert!(
+                    (ours - theirs).abs() < 1e-9,
+                    "{head} {way} {name}: {ours}, theirs {theirs}"
+                );
+            }
+        }
+    }
+    // The head of one is not that of the other.
+    let weights = format!("{fixtures}/sgr.pth.tar");
+    let root = format!("data.root={fixtures}");
+    let vocabulary = format!("data.vocabulary={fixtures}/vocab.json");
+    place
+        .fails(&[
+            "eval",
+            "sgraf-saf-f30k",
+            "--device",
+            "cpu",
+            "--weights",
+            &weights,
+            "--set",
+            &root,
+            "--set",
+            &vocabulary,
+        ])
+        .says(&["similarity.saf"]);
 }

@@ -17,6 +17,22 @@ pub struct TorchvisionLayout {
     pub python: Vec<String>,
 }
 
+impl TorchvisionLayout {
+    /// Whole lines of Python that load `file`: ready to be pasted.
+    pub fn script(&self, file: &str) -> Vec<String> {
+        let module = self.factory.split('.').next().unwrap_or("torchvision");
+        let mut lines = vec![
+            format!("import torch, {module}"),
+            "from safetensors.torch import load_file".into(),
+            format!("m = {}()", self.factory),
+        ];
+        lines.extend(self.python.iter().cloned());
+        lines.push(format!("m.load_state_dict(load_file({file:?}))"));
+        lines.push("m.eval()".into());
+        lines
+    }
+}
+
 /// The weights of a model with a `trunk.` and a `neck` (the name of a batch norm) under torchvision's names, or timm's where
 /// torchvision has no such network.
 pub fn for_torchvision(config: &TrunkConfig, weights: &Tensors, neck: &str) -> (Tensors, TorchvisionLayout) {

@@ -43,7 +43,11 @@ pub fn safetensors<P: ImagePaper>(
         "recipe": plan.common.recipe.name,
         "weights": which,
         "dtype": args.dtype.name(),
-        "pytorch": layout,
+        "pytorch": {
+            "factory": layout.factory,
+            "python": layout.python,
+            "script": layout.script(&args.out.file_name().unwrap_or_default().to_string_lossy()),
+        },
         "embedding": { "normalise": "L2", "similarity": "cosine" },
         "preprocessing": decimal(&preprocessing(&plan)?),
     });

@@ -265,7 +265,7 @@ impl<P: ImagePaper> Session for ImageSession<P> {
             .model(&self.facts, seed, &device.clone().autodiff())
     }
 
-    fn init_from(&self, model: P::Model, path: &Path) -> crate::Result<P::Model> {
+    fn init_from(&self, model: P::Model, path: &Path, _device: &Device) -> crate::Result<P::Model> {
         start::init_from(model, path, self.plan.paper.new_classifier())
     }
 

@@ -1,24 +1,23 @@
 //! Rooms that learn from images and their captions.
 
+mod evaluate;
 mod source;
 
 pub use source::PairData;
 
 use super::{Common, EvalFlags, Evaluation, Session};
 use crate::backbones::weights::{self, Import, LoadReport, Tensors};
-use crate::cli::eval::{self, Target};
-use crate::cli::run::{grouped, weights_hash};
-use crate::cli::{CliError, Which, bar, look, say, weights_of};
+use crate::cli::run::grouped;
+use crate::cli::{CliError, Which, look, say, weights_of};
 use crate::data::feed::{Feed, Job};
 use crate::data::pairs::{PairFeed, Part, Precomputed};
 use crate::device::Device;
 use crate::papers::{Capability, PairFacts, PairPaper, registry};
 use crate::recipe::{Reader, Recipe};
-use crate::report::figures::{EvalReport, Protocol};
 use crate::train::TrainError;
-use crate::train::checkpoint::State;
-use crate::train::engine::{Evaluated, Hooks};
-use crate::train::matching::{self, Measured, PairEvalSection, ScoreMatrix};
+use crate::train::engine::Hooks;
+use crate::train::matching::{self, PairEvalSection, ScoreMatrix};
+use evaluate::{Evaluator, Member};
 use source::Source;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,14 +50,6 @@ pub struct PairSession<P> {
     facts: PairFacts,
     /// Runs whose scores are averaged with the evaluated one's.
     ensemble: Vec<Member<P>>,
-}
-
-/// Another run of the room.
-struct Member<P> {
-    paper: P,
-    /// The file of its weights, and what it holds.
-    weights: (PathBuf, String),
-    run: PathBuf,
 }
 
 /// What the sections that are not common say.
@@ -127,55 +118,15 @@ impl<P: PairPaper> PairSession<P> {
         })
     }
 
-    /// Another run, whose words must be numbered alike.
-    fn member(&self, target: Target) -> crate::Result<Member<P>> {
-        let run = target.run.unwrap_or_default();
-        let refuse = |problem: &str| {
-            crate::Error::from(CliError::Ensemble {
-                run: run.display().to_string(),
-                problem: problem.into(),
-            })
+    /// The model with what depends on the first batch of training, where there is one.
+    fn settled(&self, model: P::Model, device: &Device) -> crate::Result<P::Model> {
+        let Some(feed) = &self.feed else {
+            return Ok(model);
         };
-        if target.recipe.reader().text("paper.room").as_deref() != Some(P::ROOM) {
-            return Err(refuse("it is of another room"));
-        }
-        let plan = Self::read(target.recipe)?;
-        if plan.data.vocabulary_of(&run)? != *self.source.vocabulary() {
-            return Err(refuse("its vocabulary is another"));
-        }
-        let weights = target.weights.ok_or_else(|| refuse("it has no weights"))?;
-        Ok(Member {
-            paper: plan.paper,
-            weights,
-            run: run.clone(),
-        })
-    }
-
-    /// The scores of the evaluated split, with a progress bar.
-    fn score(&self, model: &P::Model, device: &Device) -> crate::Result<ScoreMatrix> {
-        let PairEvalSection { batch, captions, .. } = self.plan.eval;
-        let bar = bar("score", self.evaluated.captions.len());
-        let scores = matching::score(model, &self.evaluated, device, batch, captions, &mut |done| {
-            bar.set_position(done as u64)
-        });
-        bar.finish_and_clear();
-        Ok(scores?)
-    }
-
-    /// The mean of the scores in (0, 1) of the model and of the ensemble: averages of logits would rank otherwise.
-    fn average(&self, first: ScoreMatrix, device: &Device) -> crate::Result<ScoreMatrix> {
-        let mut all = vec![first.sigmoid()];
-        for member in &self.ensemble {
-            let (path, which) = &member.weights;
-            say!("average  {} ({which})", member.run.display());
-            let seed = self.plan.common.train.seed;
-            let model = member
-                .paper
-                .model(&self.facts, seed, &device.clone().autodiff())?;
-            let model = eval::apply(model, &weights::read(path)?, path)?;
-            all.push(self.score(&model, device)?.sigmoid());
-        }
-        Ok(ScoreMatrix::mean(&all))
+        let first = feed
+            .load(Job { epoch: 0, batch: 0 }, &mut ())
+            .map_err(TrainError::from)?;
+        Ok(self.plan.paper.settle(model, first, device))
     }
 
     /// The fingerprint of what is evaluated alone, which is the same whether or not the training split is at hand.
@@ -220,50 +171,6 @@ impl<P: PairPaper> PairSession<P> {
         }
         splits
     }
-
-    fn protocol(measured: Measured) -> Protocol {
-        let cmc = measured
-            .ranks
-            .as_ref()
-            .map(|ranks| crate::metrics::cmc::curve(ranks, 50))
-            .unwrap_or_default();
-        Protocol {
-            protocol: measured.protocol,
-            settings: None,
-            queries: measured.queries,
-            skipped: 0,
-            gallery: measured.gallery,
-            metrics: measured.figures,
-            cmc,
-        }
-    }
-}
-
-/// Evaluates the valid split while training goes on.
-struct Evaluator<P> {
-    split: Arc<Precomputed>,
-    section: PairEvalSection,
-    device: Device,
-    paper: std::marker::PhantomData<fn() -> P>,
-}
-
-impl<P: PairPaper> Hooks<P::Model> for Evaluator<P> {
-    fn evaluate(&mut self, model: &P::Model, _state: &State) -> crate::Result<Evaluated> {
-        let PairEvalSection { batch, captions, .. } = self.section;
-        let scores = matching::score(model, &self.split, &self.device, batch, captions, &mut |_| {})?;
-        let measured = matching::measure(&scores, &self.split.truth, &self.section, 0, true)?;
-        let mut figures = Vec::new();
-        for measured in measured {
-            for (name, figure) in measured.figures.0 {
-                let name = match name == measured.protocol {
-                    true => name,
-                    false => format!("{}/{name}", measured.protocol),
-                };
-                figures.push((name, figure.value));
-            }
-        }
-        Ok(Evaluated { figures })
-    }
 }
 
 impl<P: PairPaper> Session for PairSession<P> {
@@ -304,6 +211,11 @@ impl<P: PairPaper> Session for PairSession<P> {
 
     fn open(plan: PairPlan<P>, device: &Device) -> crate::Result<Self> {
         Self::with(plan, true, None, device)
+    }
+
+    fn weights(plan: &PairPlan<P>, path: &Path) -> crate::Result<Tensors> {
+        let tensors = weights::read(path)?;
+        Ok(plan.paper.import(&tensors).unwrap_or(tensors))
     }
 
     fn open_to_evaluate(
@@ -380,19 +292,10 @@ impl<P: PairPaper> Session for PairSession<P> {
         let seed = self.plan.common.train.seed;
         let autodiff = device.clone().autodiff();
         let model = self.plan.paper.model(&self.facts, seed, &autodiff)?;
-        let model = match &self.feed {
-            Some(feed) => {
-                let first = feed
-                    .load(Job { epoch: 0, batch: 0 }, &mut ())
-                    .map_err(TrainError::from)?;
-                self.plan.paper.settle(model, first, device)
-            }
-            None => model,
-        };
-        Ok((model, None))
+        Ok((self.settled(model, device)?, None))
     }
 
-    fn init_from(&self, model: P::Model, path: &Path) -> crate::Result<P::Model> {
+    fn init_from(&self, model: P::Model, path: &Path, device: &Device) -> crate::Result<P::Model> {
         let path = match path.is_dir() {
             true => weights_of(path, Some(Which::Best))?.0,
             false => path.to_path_buf(),
@@ -405,18 +308,18 @@ impl<P: PairPaper> Session for PairSession<P> {
             allow_mismatched: exchangeable,
             ..Import::default()
         };
-        let (model, report) = weights::apply(model, &weights::read(&path)?, &import)?;
+        let (model, report) = weights::apply(model, &Self::weights(&self.plan, &path)?, &import)?;
         say!("weights  {}: {report}", path.display());
-        Ok(model)
+        // What the file lacks is settled anew: among the tokens that its encoders make.
+        match report.missing.is_empty() {
+            true => Ok(model),
+            false => self.settled(model, device),
+        }
     }
 
     fn evaluator(&self, device: &Device) -> Box<dyn Hooks<P::Model> + Send> {
-        Box::new(Evaluator::<P> {
-            split: self.valid.as_ref().unwrap_or(&self.evaluated).clone(),
-            section: self.plan.eval.clone(),
-            device: device.clone(),
-            paper: std::marker::PhantomData,
-        })
+        let split = self.valid.as_ref().unwrap_or(&self.evaluated);
+        Box::new(Evaluator::<P>::new(split.clone(), self.plan.eval.clone(), device))
     }
 
     fn evaluate(
@@ -426,44 +329,7 @@ impl<P: PairPaper> Session for PairSession<P> {
         weights: &str,
         source: &Path,
     ) -> crate::Result<Evaluation<ScoreMatrix>> {
-        let PairPlan { common, eval, .. } = &self.plan;
-        let split = &self.evaluated;
-        let captions = split.captions.len();
-        say!(
-            "evaluate {} images × {} captions in tiles of {} × {}: {} MB of scores",
-            grouped(split.images()),
-            grouped(captions),
-            eval.batch,
-            eval.captions,
-            grouped((4 * split.images() * captions).div_ceil(1_000_000))
-        );
-        let mut scores = self.score(model, device)?;
-        let mut sources = format!("{} ({weights})", source.display());
-        let mut measured_on = String::new();
-        if !self.ensemble.is_empty() {
-            scores = self.average(scores, device)?;
-            for member in &self.ensemble {
-                sources.push_str(&format!(" + {} ({})", member.run.display(), member.weights.1));
-            }
-            measured_on = format!(", average of {} runs", 1 + self.ensemble.len());
-        }
-        let mut measured = matching::measure(&scores, &split.truth, eval, common.train.seed, false)?;
-        for measured in &mut measured {
-            measured.protocol.push_str(&measured_on);
-        }
-        let mut protocols = measured.into_iter().map(Self::protocol);
-        let report = EvalReport {
-            recipe: common.recipe.name.clone(),
-            data: self.name(),
-            split: self.source.part(eval.part()).into(),
-            seed: Some(common.train.seed),
-            weights: Some(sources),
-            weights_hash: self.ensemble.is_empty().then(|| weights_hash(model)),
-            data_fingerprint: Some(self.evaluated_fingerprint()?),
-            headline: protocols.next().expect("both ways are measured"),
-            also: protocols.collect(),
-        };
-        Ok(Evaluation { report, seen: scores })
+        self.measure(model, device, weights, source)
     }
 
     fn look(

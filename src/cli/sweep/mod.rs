@@ -9,9 +9,11 @@ use super::session::{Session, Verb, for_room};
 use super::{RUNS, panics, say};
 use crate::device::{self, Choice, Device};
 use crate::files::{self, FileError};
+use crate::papers::{Capability, registry};
 use crate::recipe::{self, Origin, Recipe};
 use crate::train::TrainError;
 use crate::train::engine::End;
+use crate::train::matching;
 use crate::train::run_folder::name;
 use record::{CELLS, RECIPE, Record, Setting, Status, TABLE};
 use std::io::Write;
@@ -47,9 +49,9 @@ pub struct SweepArgs {
     /// Go on with the sweep of that name.
     #[arg(long, requires = "run")]
     resume: bool,
-    /// The metric to choose the best cell by.
-    #[arg(long, default_value = "recall@1")]
-    metric: String,
+    /// The metric to choose the best cell by; without it recall@1, or rsum where pairs are scored.
+    #[arg(long)]
+    metric: Option<String>,
     /// auto, cpu, cuda[:i], wgpu[:i] or vulkan[:i].
     #[arg(long, default_value = "auto")]
     device: String,
@@ -227,7 +229,7 @@ fn open(args: &SweepArgs, folder: &Path, base: &Recipe) -> crate::Result<Record>
             &base.name,
             fingerprint,
             args.max_steps,
-            args.metric.clone(),
+            metric(args, base),
         ));
     }
     if !args.resume {
@@ -257,9 +259,19 @@ fn open(args: &SweepArgs, folder: &Path, base: &Recipe) -> crate::Result<Record>
         return Err(changed(format!("--max-steps was {before}, now it is {now}")).into());
     }
     Ok(Record {
-        metric: args.metric.clone(),
+        metric: metric(args, base),
         ..record
     })
+}
+
+/// What the best cell is chosen by.
+fn metric(args: &SweepArgs, base: &Recipe) -> String {
+    let room = base.reader().text("paper.room").unwrap_or_default();
+    let fallback = match registry::capabilities(&room).contains(&Capability::Match) {
+        true => matching::RSUM,
+        false => "recall@1",
+    };
+    args.metric.clone().unwrap_or_else(|| fallback.into())
 }
 
 /// Writes down how a cell ended.

@@ -20,6 +20,7 @@
 pub mod encoders;
 pub mod global;
 pub mod local;
+mod released;
 pub mod saf;
 mod settings;
 pub mod sgr;

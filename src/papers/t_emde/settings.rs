@@ -1,6 +1,7 @@
 //! What a recipe says of the model and its loss.
 
 use super::{EncoderConfig, GlobalKind, Head, Matcher, SimilarityConfig};
+use crate::backbones::weights::Tensors;
 use crate::data::pairs::PairBatch;
 use crate::device::Device;
 use crate::losses::HardestHinge;
@@ -286,6 +287,10 @@ impl PairPaper for Matching {
             (Pooling::TEmde, Offsets::Median) => model.with_median_offsets(first, device),
             _ => model,
         }
+    }
+
+    fn import(&self, weights: &Tensors) -> Option<Tensors> {
+        super::released::import(weights)
     }
 
     fn exchangeable(&self) -> Vec<String> {

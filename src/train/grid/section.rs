@@ -101,6 +101,16 @@ pub enum Kind {
 }
 
 impl FeatureSection {
+    /// Whether both make the same features of a picture, wherever they are kept.
+    pub fn makes_as(&self, other: &Self) -> bool {
+        let bare = |section: &Self| Self {
+            batch: 0,
+            cache: None,
+            ..section.clone()
+        };
+        bare(self) == bare(other)
+    }
+
     /// The folder of all cached features.
     pub fn folder(&self) -> Result<PathBuf, DataError> {
         match &self.cache {

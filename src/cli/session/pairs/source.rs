@@ -49,6 +49,15 @@ impl PairData {
         }
     }
 
+    /// Whether both describe images by the same numbers, as far as recipes say.
+    pub fn sees_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Precomputed(_), Self::Precomputed(_)) => true,
+            (Self::Grid(one), Self::Grid(other)) => one.features.makes_as(&other.features),
+            _ => false,
+        }
+    }
+
     /// Opens the data; features that have to be computed first are, with a progress bar. `run`: what is evaluated.
     pub fn open(&self, run: Option<&Path>, device: &Device, workers: usize) -> crate::Result<Source> {
         let section = match self {
