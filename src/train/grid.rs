@@ -13,7 +13,7 @@ pub use section::{FeatureSection, GridSection, Kind};
 use crate::data::pairs::{
     Captioned, Features, PairError, Part, Pictures, Precomputed, Standard, Template, templates,
 };
-use crate::data::text::Vocabulary;
+use crate::data::text::{SPECIAL, Vocabulary};
 use crate::data::transform::Pipeline;
 use crate::data::{self, DataError, ImageRef, Split, Table};
 use crate::device::Device;
@@ -77,6 +77,14 @@ impl Grid {
                 Vocabulary::build(train.texts.iter().map(String::as_str), section.least)
             }
         };
+        if grid.vocabulary.len() == SPECIAL.len() {
+            return Err(DataError::Setting {
+                key: "least",
+                message: format!("{} leaves no word of the training captions", section.least),
+                remedy: "lower it: 1 keeps every word".into(),
+            }
+            .into());
+        }
         grid.compute(device, workers, progress)?;
         if section.features.standardize {
             let standard = match run {

@@ -131,6 +131,7 @@ impl Feed for PairFeed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::pairs::{Captioned, Features, Standard, Truth};
     use crate::data::text::Vocabulary;
     use npyz::WriterBuilder;
     use std::path::Path;
@@ -172,6 +173,10 @@ mod tests {
                 assert_eq!(image, caption / 5);
                 assert_eq!(made.features[row * 6], (image * 6) as f32);
                 assert_eq!(made.ids[row * made.lengths[0]], 1);
+                for (column, caption) in made.captions.iter().enumerate() {
+                    let known = row != column && image == caption / 5;
+                    assert_eq!(made.known[row * made.captions.len() + column], known);
+                }
             }
             seen.extend(made.captions);
         }
@@ -203,6 +208,64 @@ mod tests {
         write(folder.path(), [10, 1, 2], &values, CAPTIONS);
         let split = open(folder.path()).unwrap();
         assert_eq!((split.images(), split.image_of(7)), (10, 7));
+    }
+
+    #[test]
+    fn pictures_come_with_every_caption_that_is_right_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let values: Vec<f32> = [1.0, 7.0, 3.0, 7.0, 5.0, 7.0, 100.0, 7.0].into();
+        write(folder.path(), [4, 1, 2], &values, "unused");
+        let path = folder.path().join("train_ims.npy");
+        // Pictures 2, 0 and 1 of the file; the first two show one product.
+        let captioned = || Captioned {
+            pictures: vec![2, 0, 1],
+            texts: vec!["red chair".into(), "chair".into(), "a lamp".into()],
+            truth: Truth::listed(3, vec![vec![0, 1], vec![0, 1, 2], vec![2]]),
+        };
+        let features = Features::open(&path).unwrap();
+        let standard = Standard::of(&features, &captioned().pictures).unwrap();
+        // 5, 1 and 3; the second number never changes.
+        assert_eq!(standard.mean, [3.0, 7.0]);
+        assert!((standard.deviation[0] - (8.0f32 / 3.0).sqrt()).abs() < 1e-6);
+        assert_eq!(standard.deviation[1], 1.0);
+        let open = |identity| {
+            let vocabulary = Vocabulary::build(["red chair", "a lamp"], 1);
+            let features = Features::open(&path).unwrap();
+            let standard = Some(Arc::new(standard.clone()));
+            Precomputed::of_pictures(features, captioned(), &vocabulary, standard, identity)
+        };
+        let split = open([1; 32]);
+        let mut row = [0.0; 2];
+        split.read(1, &mut row).unwrap();
+        assert!(
+            (row[0] + 2.0 / (8.0f32 / 3.0).sqrt()).abs() < 1e-6 && row[1] == 0.0,
+            "{row:?}"
+        );
+        let identify = |split: &Precomputed| {
+            let mut hash = blake3::Hasher::new();
+            split.identify(&mut hash).unwrap();
+            hash.finalize()
+        };
+        assert_eq!(identify(&split), identify(&open([1; 32])));
+        assert_ne!(identify(&split), identify(&open([2; 32])));
+        let feed = PairFeed::new(Arc::new(split), 6, 1).unwrap();
+        assert_eq!(feed.batches(0).unwrap(), 1);
+        let batch = feed.load(Job { epoch: 0, batch: 0 }, &mut ()).unwrap();
+        let mut pairs: Vec<_> = batch
+            .images
+            .iter()
+            .copied()
+            .zip(batch.captions.iter().copied())
+            .collect();
+        for (i, &(image, _)) in pairs.iter().enumerate() {
+            for (j, &(_, caption)) in pairs.iter().enumerate() {
+                // The first two pictures are right for captions 0 and 1, the third for 1 and 2.
+                let right = if image < 2 { caption < 2 } else { caption > 0 };
+                assert_eq!(batch.known[i * 6 + j], right && i != j, "{i} {j}");
+            }
+        }
+        pairs.sort_unstable();
+        assert_eq!(pairs, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (2, 2)]);
     }
 
     #[test]
