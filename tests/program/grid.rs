@@ -272,3 +272,34 @@ fn data_that_does_not_do_is_refused() {
     std::fs::remove_file(place.path().join("photos/2-1.jpg")).unwrap();
     place.fails(&check).says(&["photos/2-1.jpg", "is not there"]);
 }
+
+#[test]
+fn every_furniture_recipe_takes_a_step() {
+    let place = Place::new();
+    let mut found = Vec::new();
+    for name in [
+        "t-emde-furniture",
+        "t-emde-furniture-attention",
+        "t-emde-furniture-mean",
+    ] {
+        let facts = place.json(&[
+            "train",
+            name,
+            "--device",
+            "cpu",
+            "--dry-run",
+            "--json",
+            "--set",
+            "data.limit_classes=20",
+        ]);
+        assert!(facts["losses"]["hinge"].as_f64().unwrap().is_finite(), "{facts}");
+        found.push(facts["parameters"].as_u64().unwrap());
+    }
+    // Five bits in eight partitions of 256 numbers and their offsets; the host's attention of both kinds, with 16 cells.
+    assert_eq!(found[0] - found[2], 8 * 5 * 257);
+    assert_eq!(
+        found[1] - found[2],
+        4 * (256 * 256 + 256) + 2 * 257 + 2 * 16 + 2 * 256
+    );
+    assert!(!place.path().join("checkpoints").exists());
+}
