@@ -47,9 +47,11 @@ pub struct Grid {
 
 impl Grid {
     /// Opens the data and its features, which are computed on `device` where the cache has not got them. Vocabulary and mean come from
-    /// the training split, or, where a run is evaluated, from its folder.
+    /// the training split, or, where a run is evaluated, from its folder. What is wrong with the captions of `parts` is said before
+    /// anything is computed.
     pub fn open(
         section: &GridSection,
+        parts: &[Part],
         run: Option<&Path>,
         device: &Device,
         workers: usize,
@@ -77,6 +79,9 @@ impl Grid {
                 Vocabulary::build(train.texts.iter().map(String::as_str), section.least)
             }
         };
+        for part in parts {
+            grid.captioned(*part)?;
+        }
         if grid.vocabulary.len() == SPECIAL.len() {
             return Err(DataError::Setting {
                 key: "least",

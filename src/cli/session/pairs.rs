@@ -62,7 +62,15 @@ fn own<P: PairPaper>(reader: &mut Reader) -> Option<(P, PairData, PairEvalSectio
 
 impl<P: PairPaper> PairSession<P> {
     fn with(plan: PairPlan<P>, training: bool, run: Option<&Path>, device: &Device) -> crate::Result<Self> {
-        let source = plan.data.open(run, device, plan.common.train.workers())?;
+        let mut parts = vec![plan.eval.part()];
+        if training {
+            parts.push(Part::Train);
+        }
+        if training && plan.common.train.evaluate_every > 0 {
+            parts.push(Part::Valid);
+        }
+        let workers = plan.common.train.workers();
+        let source = plan.data.open(&parts, run, device, workers)?;
         let open = |part| source.split(part).map(Arc::new);
         let evaluated = open(plan.eval.part())?;
         let train = match training {

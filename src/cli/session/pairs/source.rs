@@ -58,8 +58,15 @@ impl PairData {
         }
     }
 
-    /// Opens the data; features that have to be computed first are, with a progress bar. `run`: what is evaluated.
-    pub fn open(&self, run: Option<&Path>, device: &Device, workers: usize) -> crate::Result<Source> {
+    /// Opens the data, of which some parts will be asked for; features that have to be computed first are, with a progress bar. `run`:
+    /// what is evaluated.
+    pub fn open(
+        &self,
+        parts: &[Part],
+        run: Option<&Path>,
+        device: &Device,
+        workers: usize,
+    ) -> crate::Result<Source> {
         let section = match self {
             Self::Precomputed(section) => {
                 return Ok(Source::Precomputed(section.clone(), section.vocabulary()?));
@@ -67,7 +74,7 @@ impl PairData {
             Self::Grid(section) => section,
         };
         let mut shown = None;
-        let grid = Grid::open(section, run, device, workers, &mut |done, all| {
+        let grid = Grid::open(section, parts, run, device, workers, &mut |done, all| {
             let bar = shown.get_or_insert_with(|| {
                 say!("features of {all} pictures are computed once and kept");
                 bar("features", all)
