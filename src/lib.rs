@@ -6,7 +6,6 @@
 #![warn(missing_docs)]
 
 pub mod backbones;
-pub mod base64;
 pub mod cli;
 pub mod data;
 pub mod device;

@@ -4,6 +4,8 @@
 mod fixtures;
 #[path = "parity/losses.rs"]
 mod losses;
+#[path = "parity/networks.rs"]
+mod networks;
 #[path = "parity/resnet.rs"]
 mod resnet;
 #[path = "parity/sgraf.rs"]

@@ -122,7 +122,7 @@ def check(tailor, name, trunk):
         export("safetensors", "m.safetensors")
         export("hub", "hub")
         ours, ids = load_export.embeddings(folder / "e.npy")
-        preprocessing = json.loads((folder / "plain.json").read_text())["preprocessing"]
+        preprocessing = json.loads((folder / "plain.onnx.json").read_text())["preprocessing"]
         photos = folder / "photos"
         images = np.stack([load_export.pixels(photos / id, preprocessing).numpy() for id in ids])
         levels = np.stack([np.asarray(Image.open(photos / id)).transpose(2, 0, 1) for id in ids]).astype(np.float32)

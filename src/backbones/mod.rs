@@ -1,5 +1,7 @@
 //! Image trunks under the state-dict names of their reference implementations, and how published weights come into them.
 
+#[cfg(test)]
+mod filler;
 pub mod layouts;
 pub mod mobile;
 pub mod resnet;

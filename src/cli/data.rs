@@ -190,7 +190,11 @@ fn read(
         };
         crate::data::native::read(path, &options)?
     } else if let Some(root) = &source.folder {
-        datasets::folder(root, &datasets::FolderOptions::default())?
+        let options = datasets::FolderOptions {
+            closed_set: args.closed_set,
+            ..datasets::FolderOptions::default()
+        };
+        datasets::folder(root, &options)?
     } else if let Some(root) = &source.market1501 {
         datasets::market1501(root)?
     } else if let Some(root) = &source.dukemtmc_reid {

@@ -1,15 +1,18 @@
 //! `tailor embed`: vectors of any pictures, with what is needed to search them again.
 
 use super::eval::{self, Target};
+use super::export;
 use super::run::weights_hash;
 use super::session::{ImagePlan, ImageSession, ImageVerb, Session, for_embedding};
 use super::{CliError, RUNS, say};
 use crate::backbones::weights::WeightsError;
 use crate::data::datasets::pictures;
 use crate::data::native::{self, ReadOptions};
+use crate::data::table::counted;
 use crate::data::transform::Pipeline;
 use crate::data::{self, Split, Table};
 use crate::device::{self, Choice, Device};
+use crate::export::embeddings::{Column, Rows, table_name};
 use crate::export::gallery::{Card, Format, Gallery};
 use crate::papers::{Embed, ImagePaper};
 use crate::recipe::Recipe;
@@ -22,6 +25,7 @@ use std::sync::Arc;
 #[command(after_help = "Examples:
   tailor embed first --images catalogue/ --out catalogue.parquet
   tailor embed first --data items.csv --out vectors.npy
+  tailor embed first --images catalogue/ --format qdrant --out points.jsonl
   tailor embed first --split test --out test.parquet
 
 Without --images, --data or --split: the queries and the gallery of the recipe's evaluation. Beside an .npy stand its rows' ids,
@@ -30,7 +34,7 @@ gives them: divide by the L2 norm, or compare by cosine.")]
 pub struct EmbedArgs {
     /// A run's folder or name.
     run: String,
-    /// A folder of pictures, at any depth.
+    /// A folder of pictures, at any depth, or one picture.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "split"])]
     images: Option<PathBuf>,
     /// A native table: .csv, .jsonl or .parquet.
@@ -42,9 +46,15 @@ pub struct EmbedArgs {
     /// A part of the recipe's own data.
     #[arg(long, value_enum)]
     split: Option<Part>,
-    /// The file to write: .parquet or .npy.
+    /// The file to write: .parquet or .npy, or what --format says.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// For a database or for FAISS instead of `tailor search`, as `tailor export` writes them.
+    #[arg(long, value_enum)]
+    format: Option<Database>,
+    /// pgvector: the table's name.
+    #[arg(long, default_value = "embeddings")]
+    table: String,
     /// best, last, ema or a file; without it, ema where the run keeps it, else last.
     #[arg(long)]
     weights: Option<String>,
@@ -62,6 +72,27 @@ pub struct EmbedArgs {
     runs: PathBuf,
 }
 
+/// What other programs take in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Database {
+    /// Embeddings for FAISS and its kin.
+    Fvecs,
+    /// Points for Qdrant.
+    Qdrant,
+    /// Rows for PostgreSQL with pgvector.
+    Pgvector,
+}
+
+impl Database {
+    fn format(self) -> export::Format {
+        match self {
+            Self::Fvecs => export::Format::Fvecs,
+            Self::Qdrant => export::Format::Qdrant,
+            Self::Pgvector => export::Format::Pgvector,
+        }
+    }
+}
+
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
@@ -77,7 +108,16 @@ enum Part {
 
 /// Runs the verb.
 pub fn run(args: EmbedArgs) -> crate::Result<()> {
-    for path in Format::of(&args.out)?.files(&args.out) {
+    table_name(&args.table)?;
+    let files = match args.format {
+        Some(database) => {
+            let beside = database.format().beside().iter();
+            let beside = beside.map(|ending| args.out.with_extension(ending));
+            [args.out.clone()].into_iter().chain(beside).collect()
+        }
+        None => Format::of(&args.out)?.files(&args.out),
+    };
+    for path in files {
         // Not even --force may cost a user the table: `items.npy` has an `items.csv` beside it.
         if args.data.as_ref().is_some_and(|data| same_file(data, &path)) {
             return Err(CliError::Input(path).into());
@@ -113,6 +153,7 @@ impl ImageVerb for Embedding {
         let args = self.args;
         let model = Trained::<P>::load(self.target, &self.device)?;
         let table = match (&args.images, &args.data) {
+            (Some(picture), _) if picture.is_file() => pictures::files(std::slice::from_ref(picture)),
             (Some(folder), _) => pictures::read(folder)?,
             (None, Some(file)) => {
                 let options = ReadOptions {
@@ -158,10 +199,32 @@ impl ImageVerb for Embedding {
             images: items().map(|item| path_of(&item.image)).collect(),
             card: Some(model.card(&table.name)),
         };
+        if let Some(database) = args.format {
+            let sides = vec!["gallery"; rows.len()];
+            let of = |item: &data::Item| (item.id.clone(), item.label.clone());
+            let (ids, labels): (Vec<_>, Vec<_>) = items().map(of).unzip();
+            let rows = Rows {
+                ids: &ids,
+                labels: &labels,
+                splits: &sides,
+                more: &[Column {
+                    name: "image".into(),
+                    values: gallery.images,
+                }],
+            };
+            let format = database.format();
+            let dim = gallery.dimensions;
+            let files = export::vectors::write(format, &args.out, &args.table, rows, &gallery.vectors, dim)?;
+            say!(
+                "embedded {} in {dim} dimensions",
+                counted(ids.len(), "picture", "pictures")
+            );
+            return super::print(&export::listed(&files));
+        }
         gallery.write(&args.out)?;
         say!(
             "embedded {} in {} dimensions",
-            data::table::counted(rows.len(), "picture", "pictures"),
+            counted(rows.len(), "picture", "pictures"),
             gallery.dimensions
         );
         let files = Format::of(&args.out)?.files(&args.out);

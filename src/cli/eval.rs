@@ -9,7 +9,7 @@ use crate::papers::ImagePaper;
 use crate::recipe::{Origin, PaperSection, Recipe};
 use crate::report::figures::{EvalReport, Published};
 use crate::search::{Expansion, Rerank};
-use crate::train::run_folder::{EVAL, RunFolder, name};
+use crate::train::run_folder::{self, EVAL, RunFolder, name};
 use burn::module::Module;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -82,10 +82,10 @@ pub struct Target {
 pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -> crate::Result<Target> {
     let folder = run_of(name, runs);
     if !folder.join("run.json").is_file() {
-        let recipe = Recipe::load(name, sets)?;
+        let recipe = Recipe::load(name, sets).inspect_err(|_| say_near(name, runs))?;
         return Ok(Target {
             recipe,
-            weights: weights.map(|path| (PathBuf::from(path), "file".to_string())),
+            weights: weights.map(|path| of_path(Path::new(path))).transpose()?,
             run: None,
         });
     }
@@ -97,13 +97,33 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
     let weights = match which {
         None => weights_of(&folder, None)?,
         Some((_, Ok(which))) => weights_of(&folder, Some(which))?,
-        Some((path, Err(_))) => (PathBuf::from(path), "file".into()),
+        Some((path, Err(_))) => of_path(Path::new(path))?,
     };
     Ok(Target {
         recipe,
         weights: Some(weights),
         run: Some(folder),
     })
+}
+
+/// A file of weights, or those of a run's folder.
+fn of_path(path: &Path) -> crate::Result<(PathBuf, String)> {
+    match path.join("run.json").is_file() {
+        true => weights_of(path, None),
+        false => Ok((path.to_path_buf(), "file".into())),
+    }
+}
+
+/// A run may have been meant whose name is nearly that.
+fn say_near(name: &str, runs: &Path) {
+    let near = run_folder::list(runs).unwrap_or_default();
+    let near = near
+        .iter()
+        .filter_map(|run| run.file_name()?.to_str())
+        .find(|run| strsim::jaro_winkler(run, name) > 0.85);
+    if let Some(near) = near {
+        say!("note     did you mean the run `{near}`?");
+    }
 }
 
 /// A trained model's weights: a checkpoint's, or an export's of `tailor export --format safetensors`.

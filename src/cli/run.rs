@@ -261,7 +261,7 @@ fn first_words<S: Session>(session: &S, engine: &mut Engine<S::Model, S::Feed>) 
     sinks.hparams(
         &recipe.to_json(),
         &[
-            format!("valid/{}", session.common().train.best),
+            format!("{}/{}", session.measured_on().name(), session.common().train.best),
             "train/loss".into(),
         ],
     )?;

@@ -28,6 +28,7 @@ use crate::train::optim::OptimizerSection;
 use crate::train::retrieval::EvalSection;
 use crate::train::schedule::ScheduleSection;
 use crate::train::settings::TrainSection;
+use crate::train::sinks::EntrySplit;
 use schemars::{Schema, schema_for};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -148,6 +149,11 @@ pub trait Session: Sized {
 
     /// The training batches.
     fn feed(&self) -> &Arc<Self::Feed>;
+
+    /// What is measured on while training goes on.
+    fn measured_on(&self) -> EntrySplit {
+        EntrySplit::Valid
+    }
 
     /// The data's fingerprint.
     fn fingerprint(&self) -> &str;

@@ -5,6 +5,7 @@
 
 mod decode;
 mod duplicates;
+mod lacking;
 mod report;
 mod splits;
 
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use lacking::{Needed, lacking};
 pub use report::{Finding, Kind, Report, Severity};
 
 use crate::data::error::{DataError, Problem, Problems, shorten};

@@ -240,8 +240,22 @@ pub(crate) fn shorten(value: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::data::table::Table;
+
+    /// Asserts that an error, or its remedy, has these parts.
+    #[track_caller]
+    pub(crate) fn says(result: Result<Table, DataError>, parts: &[&str]) {
+        let error = result.unwrap_err();
+        let help = miette::Diagnostic::help(&error)
+            .map(|help| help.to_string())
+            .unwrap_or_default();
+        let text = format!("{error} | {help}");
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is not in {text:?}");
+        }
+    }
 
     #[test]
     fn twenty_are_shown_and_the_rest_counted() {

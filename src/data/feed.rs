@@ -1,6 +1,6 @@
 //! What the training loop asks of data: how many batches an epoch has, and the n-th of them.
 
-use super::image::ImageError;
+use super::error::DataError;
 use super::sampler::SamplerError;
 use super::source::SourceError;
 use crate::files::FileError;
@@ -21,12 +21,10 @@ pub enum FeedError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Pairs(#[from] super::pairs::PairError),
-}
-
-impl From<ImageError> for FeedError {
-    fn from(error: ImageError) -> Self {
-        Self::Source(error.into())
-    }
+    /// There are no rows to make it of.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Data(#[from] DataError),
 }
 
 /// One batch to be made.

@@ -1,5 +1,6 @@
 //! Labelled pictures of a table's training split as a [`Feed`].
 
+use super::check::{Needed, lacking};
 use super::drawn::Drawn;
 use super::feed::{Feed, FeedError, Job, Preview};
 use super::image::DecodeOptions;
@@ -53,6 +54,15 @@ impl Images for Rows {
             name: item.image.name(),
             crop: item.bbox,
         })
+    }
+
+    fn name(&self, row: usize) -> String {
+        let item = &self.table.items[self.rows[row]];
+        let (name, split) = (self.table.image_name(item), item.split);
+        format!(
+            "the picture {name} of the {split} split (row {})",
+            self.rows[row] + 1
+        )
     }
 
     fn drawn(&self, row: usize) -> Option<(&Drawn, Option<[f32; 4]>)> {
@@ -119,6 +129,9 @@ impl ImageFeed {
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = plans.get(&epoch) {
             return Ok(plan.clone());
+        }
+        if self.source.images.is_empty() {
+            return Err(lacking(&self.source.images.table, Needed::Train).into());
         }
         let plan = self
             .sampler

@@ -12,15 +12,10 @@ use std::time::{Duration, Instant};
 /// Why an item could not be made.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum LoadError<E: std::error::Error + 'static> {
-    /// The work failed.
-    #[error("{job} could not be made")]
-    #[diagnostic(help("the cause above names the file; `tailor data check` finds all such rows at once"))]
-    Job {
-        /// What was being made.
-        job: String,
-        /// Why it failed.
-        source: E,
-    },
+    /// The work failed, and its error says on what.
+    #[error(transparent)]
+    #[diagnostic(help("`tailor data check` finds all such rows at once"))]
+    Job(E),
     /// The work panicked.
     #[error("{job}: the worker stopped unexpectedly: {words}")]
     #[diagnostic(help("this is a bug in tailor: please report it with the message above"))]
@@ -219,7 +214,7 @@ fn work<J, S, T, E>(
         let result = catch_unwind(AssertUnwindSafe(|| make(own.get_or_insert_with(new_state), job)));
         let item = match result {
             Ok(Ok(item)) => Ok(item),
-            Ok(Err(source)) => Err(LoadError::Job { job: name, source }),
+            Ok(Err(error)) => Err(LoadError::Job(error)),
             Err(panic) => {
                 // Whatever was half done in it is not to be trusted.
                 own = None;

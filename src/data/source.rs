@@ -43,6 +43,11 @@ pub trait Images: Send + Sync {
     /// The image of a row.
     fn read(&self, row: usize) -> Result<Encoded<'_>, Self::Error>;
 
+    /// What errors call the picture of a row.
+    fn name(&self, row: usize) -> String {
+        format!("the picture of row {}", row + 1)
+    }
+
     /// The drawing of a row and the part of it to use, where it is drawn and not read: it is then never encoded.
     fn drawn(&self, _row: usize) -> Option<(&Drawn, Option<[f32; 4]>)> {
         None
@@ -64,14 +69,33 @@ where
 /// Why a batch could not be made.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum SourceError<E: std::error::Error + 'static> {
-    /// The bytes could not be had.
-    #[error("row {row}: {source}")]
-    Read {
-        /// Row of the table, from 0.
-        row: usize,
-        /// The reader's error.
-        source: E,
+    /// One of its pictures cannot be used.
+    #[error("{picture} cannot be used")]
+    #[diagnostic(forward(source))]
+    Picture {
+        /// Which.
+        picture: String,
+        /// Why.
+        source: PictureError<E>,
     },
+    /// A plan for other data.
+    #[error(
+        "the batch asks for row {row}, but there are {rows} rows: make the plan and the image source from the same table"
+    )]
+    Row {
+        /// The row asked for.
+        row: usize,
+        /// Rows there are.
+        rows: usize,
+    },
+}
+
+/// Why a picture cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum PictureError<E: std::error::Error + 'static> {
+    /// The bytes could not be had.
+    #[error(transparent)]
+    Read(E),
     /// They are no picture.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -84,15 +108,6 @@ pub enum SourceError<E: std::error::Error + 'static> {
         name: String,
         /// Which operation, and why.
         source: TransformError,
-    },
-    /// A plan for other data.
-    #[error("the batch asks for row {row}, but there are {rows} rows")]
-    #[diagnostic(help("make the plan and the image source from the same table"))]
-    Row {
-        /// The row asked for.
-        row: usize,
-        /// Rows there are.
-        rows: usize,
     },
 }
 
@@ -143,7 +158,11 @@ impl<I: Images> ImageSource<I> {
             })?;
             if slot.real {
                 let occurrence = seen.entry(slot.row).or_insert(0);
-                self.image(worker, job.cursor.epoch, slot.row, *occurrence, pixels)?;
+                self.image(worker, job.cursor.epoch, slot.row, *occurrence, pixels)
+                    .map_err(|source| SourceError::Picture {
+                        picture: self.images.name(slot.row),
+                        source,
+                    })?;
                 *occurrence += 1;
             }
             batch.labels.push(label);
@@ -160,7 +179,7 @@ impl<I: Images> ImageSource<I> {
         row: usize,
         occurrence: u64,
         pixels: &mut [f32],
-    ) -> Result<(), SourceError<I::Error>> {
+    ) -> Result<(), PictureError<I::Error>> {
         let name = match self.images.drawn(row) {
             Some((drawn, crop)) => {
                 drawn.draw(&mut worker.picture);
@@ -168,10 +187,7 @@ impl<I: Images> ImageSource<I> {
                 Cow::Borrowed(drawn.name())
             }
             None => {
-                let encoded = self
-                    .images
-                    .read(row)
-                    .map_err(|source| SourceError::Read { row, source })?;
+                let encoded = self.images.read(row).map_err(PictureError::Read)?;
                 let picture = &mut worker.picture;
                 decode_into(&encoded.bytes, &encoded.name, encoded.crop, &self.decode, picture)?;
                 encoded.name
@@ -182,7 +198,7 @@ impl<I: Images> ImageSource<I> {
         let mut stream = random::stream(self.seed, "augment", key);
         self.pipeline
             .apply(&worker.picture, &mut stream, &mut worker.scratch, pixels)
-            .map_err(|source| SourceError::Transform {
+            .map_err(|source| PictureError::Transform {
                 name: name.into_owned(),
                 source,
             })

@@ -20,6 +20,17 @@ pub struct HardestHinge {
     pub hardest: bool,
 }
 
+/// A negative pair that scores more than its true pair, less the margin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Violation {
+    /// Image and caption.
+    pub negative: [usize; 2],
+    /// The image, and the caption, of the true pair.
+    pub positive: usize,
+    /// α + M(negative) − M(positive), above 0.
+    pub by: f32,
+}
+
 impl HardestHinge {
     /// With the hardest negatives.
     pub fn new(margin: f64) -> Self {
@@ -27,6 +38,40 @@ impl HardestHinge {
             margin,
             hardest: true,
         }
+    }
+
+    /// The pairs that the loss with the hardest negatives is made of: at most two of a row or column, each with its true pair. From
+    /// scores `[batch, batch]` on the host; `known` as in [`Self::with_known`].
+    pub fn violations(
+        &self,
+        scores: &[f32],
+        batch: usize,
+        known: impl Fn(usize, usize) -> bool,
+    ) -> Vec<Violation> {
+        assert_eq!(scores.len(), batch * batch, "scores of all pairs of a batch");
+        let margin = self.margin as f32;
+        let hardest = |own: usize, others: &dyn Fn(usize) -> [usize; 2]| {
+            let positive = scores[own * batch + own];
+            let mut most = Violation {
+                negative: [own; 2],
+                positive: own,
+                by: 0.0,
+            };
+            for [row, column] in (0..batch).map(others) {
+                let by = scores[row * batch + column] - positive + margin;
+                if row != column && !known(row, column) && by > most.by {
+                    most = Violation {
+                        negative: [row, column],
+                        positive: own,
+                        by,
+                    };
+                }
+            }
+            (most.by > 0.0).then_some(most)
+        };
+        let captions = (0..batch).filter_map(|own| hardest(own, &|other| [own, other]));
+        let images = (0..batch).filter_map(|own| hardest(own, &|other| [other, own]));
+        captions.chain(images).collect()
     }
 
     /// Scores `[batch, batch]` → `[1]`.
@@ -91,6 +136,33 @@ mod tests {
     }
 
     #[test]
+    fn the_violations_are_what_the_loss_is_made_of() {
+        let flat = [0.8, 0.5, 0.75, 0.3, 0.6, 0.55, 0.7, 0.2, 0.4];
+        let hinge = HardestHinge::new(0.2);
+        let found = hinge.violations(&flat, 3, |_, _| false);
+        let pairs: Vec<_> = found.iter().map(|v| (v.negative, v.positive)).collect();
+        assert_eq!(
+            pairs,
+            [
+                ([0, 2], 0),
+                ([1, 2], 1),
+                ([2, 0], 2),
+                ([2, 0], 0),
+                ([0, 1], 1),
+                ([0, 2], 2)
+            ]
+        );
+        assert!((found.iter().map(|v| v.by).sum::<f32>() - 1.55).abs() < 1e-6);
+        let known = hinge.violations(&flat, 3, |i, c| i + c == 2 && i != c);
+        assert!((known.iter().map(|v| v.by).sum::<f32>() - 0.60).abs() < 1e-6);
+        assert!(
+            hinge
+                .violations(&[0.9, 0.1, 0.1, 0.9], 2, |_, _| false)
+                .is_empty()
+        );
+    }
+
+    #[test]
     fn equal_scores_stand_on_the_plateau() {
         let scores = Tensor::<2>::full([5, 5], 0.3, &cpu());
         assert!((value(HardestHinge::new(0.2).forward(scores)) - 2.0).abs() < 1e-6);
@@ -106,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_three_pairs_of_a_row_receive_a_gradient() {
+    fn true_pairs_and_their_hardest_negatives_receive_the_gradient() {
         let device = cpu().autodiff();
         let scores = Tensor::<2>::from_floats([[0.8, 0.5, 0.75], [0.3, 0.6, 0.55], [0.7, 0.2, 0.4]], &device)
             .require_grad();

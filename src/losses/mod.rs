@@ -17,7 +17,7 @@ use burn::tensor::{Bool, FloatDType, Tensor};
 
 pub use center::Center;
 pub use centroid_triplet::{Anchors, CentroidTriplet};
-pub use hardest_hinge::HardestHinge;
+pub use hardest_hinge::{HardestHinge, Violation};
 pub use label_smoothing::LabelSmoothing;
 pub use quadruplet::Quadruplet;
 pub use triplet::{BatchHardTriplet, Margin};

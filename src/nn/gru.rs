@@ -1,5 +1,6 @@
 //! A bidirectional gated recurrent unit under torch's names, which knows how long each sequence is.
 
+use super::host;
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
@@ -131,9 +132,20 @@ impl BiGru {
     /// `[batch, tokens, input]` → forward and backward states, `[batch, tokens, hidden]` each. What stands behind a sequence's end
     /// is no state: mask it.
     ///
-    /// Rows whose sequences have ended are left out of the steps that follow: sort a batch by length, the longest first, and no
-    /// step is taken for padding.
+    /// On the CPU no step is taken for padding. Elsewhere rows are left out of the steps that follow once they and all behind them
+    /// have ended: sort a batch by length, the longest first.
     pub fn forward(&self, x: Tensor<3>, lengths: &Lengths) -> [Tensor<3>; 2] {
+        let [forward, backward] = self.directions();
+        if let (Some(forward), Some(backward)) = (
+            forward.on_host(&x, lengths, false),
+            backward.on_host(&x, lengths, true),
+        ) {
+            return [forward, backward];
+        }
+        self.by_steps(x, lengths)
+    }
+
+    fn directions(&self) -> [Direction; 2] {
         let forward = Direction {
             input: self.weight_ih_l0.val(),
             hidden: self.weight_hh_l0.val(),
@@ -146,6 +158,12 @@ impl BiGru {
             input_bias: self.bias_ih_l0_reverse.val(),
             hidden_bias: self.bias_hh_l0_reverse.val(),
         };
+        [forward, backward]
+    }
+
+    /// Both directions by burn's operations, on any device.
+    fn by_steps(&self, x: Tensor<3>, lengths: &Lengths) -> [Tensor<3>; 2] {
+        let [forward, backward] = self.directions();
         let turned = lengths.turn(x.clone());
         [
             forward.run(x, lengths),
@@ -162,6 +180,12 @@ struct Direction {
 }
 
 impl Direction {
+    /// One operation on the CPU, `None` elsewhere.
+    fn on_host(&self, x: &Tensor<3>, lengths: &Lengths, backward: bool) -> Option<Tensor<3>> {
+        let biases = [&self.input_bias, &self.hidden_bias];
+        host::gru::gru(x, [&self.input, &self.hidden], biases, lengths.each(), backward)
+    }
+
     fn run(self, x: Tensor<3>, lengths: &Lengths) -> Tensor<3> {
         let [batch, steps, input] = x.dims();
         let device = x.device();
@@ -309,6 +333,53 @@ mod tests {
                         "backward {b} {t}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_cpus_operation_is_burns_with_its_gradients() {
+        let device = cpu().autodiff();
+        let gru = initialise(BiGruConfig::new(5, 4).init(&device), 1, |_| {
+            Some(Draw::Uniform { bound: 0.8 })
+        });
+        // Not in the order of their lengths; one has a single token.
+        let lengths = Lengths::new(vec![3, 6, 1, 6, 2], 7);
+        let x = crate::nn::init::tests::noise([5, 7, 5], 1).into_data();
+        let factors = crate::nn::init::tests::noise([5, 7, 4], 2).into_data();
+        let run = |host: bool| {
+            let x = Tensor::<3>::from_data(x.clone(), &device).require_grad();
+            let [forward, backward] = match host {
+                true => gru.forward(x.clone(), &lengths),
+                false => gru.by_steps(x.clone(), &lengths),
+            };
+            let mask = lengths.mask(&device).unsqueeze_dim::<3>(2);
+            let factors = Tensor::<3>::from_data(factors.clone(), &device);
+            let states = (forward + backward * 0.5) * mask;
+            let grads = (states.clone() * factors).sum().backward();
+            let mut found = vec![values(states.inner()), values(x.grad(&grads).unwrap())];
+            for weight in [
+                &gru.weight_ih_l0,
+                &gru.weight_hh_l0,
+                &gru.weight_ih_l0_reverse,
+                &gru.weight_hh_l0_reverse,
+            ] {
+                found.push(values(weight.grad(&grads).unwrap()));
+            }
+            for bias in [
+                &gru.bias_ih_l0,
+                &gru.bias_hh_l0,
+                &gru.bias_ih_l0_reverse,
+                &gru.bias_hh_l0_reverse,
+            ] {
+                found.push(values(bias.grad(&grads).unwrap()));
+            }
+            found
+        };
+        for (at, (found, exact)) in run(true).iter().zip(run(false)).enumerate() {
+            assert_eq!(found.len(), exact.len());
+            for (f, e) in found.iter().zip(exact) {
+                assert!((f - e).abs() < 1e-5 * e.abs().max(1.0), "{at}: {f} {e}");
             }
         }
     }

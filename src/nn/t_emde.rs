@@ -201,7 +201,9 @@ impl TEmde {
                 .collect();
             medians.push(median(&mut values));
         }
-        let medians = Tensor::from_data(TensorData::new(medians, [rows]), &device);
+        // A parameter trains iff its value asks for a gradient.
+        let trains = self.offset.is_require_grad();
+        let medians = Tensor::from_data(TensorData::new(medians, [rows]), &device).set_require_grad(trains);
         Self {
             offset: self.offset.map(|_| medians),
             ..self

@@ -6,7 +6,7 @@ use crate::data::pairs::PairBatch;
 use crate::device::Device;
 use crate::nn::Lengths;
 use burn::module::Module;
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 
 /// Images with a caption each: row i of both belong together.
 #[derive(Clone, Debug)]
@@ -17,21 +17,22 @@ pub struct Pairs {
     pub ids: Tensor<2, Int>,
     /// Words of each caption.
     pub lengths: Lengths,
-    /// True where row i's image and row j's caption belong together beside the diagonal, `[batch, batch]`; none where that is nowhere.
-    pub known: Option<Tensor<2, Bool>>,
+    /// The image's number.
+    pub images: Vec<usize>,
+    /// Whether row i's image and row j's caption belong together beside the diagonal, `[batch · batch]`.
+    pub known: Vec<bool>,
 }
 
 impl Pairs {
     /// Moves a batch to the device.
     pub fn upload(host: PairBatch, device: &Device) -> Self {
-        let rows = host.lengths.len();
         let (ids, lengths) = captions(host.ids, host.lengths, device);
-        let known = host.known.contains(&true);
         Self {
-            known: known.then(|| Tensor::from_data(TensorData::new(host.known, [rows, rows]), device)),
             features: Tensor::from_data(TensorData::new(host.features, host.shape), device),
             ids,
             lengths,
+            images: host.images,
+            known: host.known,
         }
     }
 }

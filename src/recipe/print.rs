@@ -27,6 +27,11 @@ impl Recipe {
         )
     }
 
+    /// What a dotted key is set to.
+    pub fn toml(&self, key: &str) -> Option<toml::Value> {
+        self.get(key).map(toml)
+    }
+
     /// 64 hex digits that are equal for trees of equal meaning: the order of keys, comments, the way a number is
     /// written (`1`, `1.0`, `1e0`) and the files it all came from make no difference.
     pub fn fingerprint(&self) -> String {

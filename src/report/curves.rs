@@ -27,17 +27,28 @@ pub fn of_training(lines: &[Line], best: &str) -> Vec<Chart> {
         noisy: title != "Learning rate",
         series: series(lines, split, keep),
     };
-    use EntrySplit::{System, Train, Valid};
+    use EntrySplit::{System, Test, Train, Valid};
+    let on_test = lines.iter().any(|line| line.split == Test);
+    let (judged, on) = match on_test {
+        true => (Test, "the test split"),
+        false => (Valid, "the validation split"),
+    };
     let charts = vec![
         chart("Training loss", Unit::Plain, true, Train, &|name| {
             !is_rate(name) && !is_norm(name)
         }),
-        chart("Figures while training, %", Unit::Percent, false, Valid, &chosen),
         chart(
-            "Sum of recalls while training, %",
+            &format!("Figures on {on} while training, %"),
             Unit::Percent,
             false,
-            Valid,
+            judged,
+            &chosen,
+        ),
+        chart(
+            &format!("Sum of recalls on {on} while training, %"),
+            Unit::Percent,
+            false,
+            judged,
             &is_sum,
         ),
         chart("Learning rate", Unit::Plain, true, Train, &is_rate),
@@ -154,7 +165,7 @@ mod tests {
             [
                 ("Training loss", vec!["loss", "id"]),
                 (
-                    "Figures while training, %",
+                    "Figures on the validation split while training, %",
                     vec!["recall@1", "ema/centroid/mAP", "MRR"]
                 ),
                 ("Sum of recalls while training, %", vec!["rsum"]),

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::base64;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use crate::data::image::{DecodeOptions, Filter, Picture, Resizer, decode};
 use crate::data::{ImageRef, Item};
 
@@ -86,7 +87,7 @@ impl Thumbs {
             )
             .map_err(|error| error.to_string())?;
         Ok(Thumb {
-            uri: format!("data:image/jpeg;base64,{}", base64::encode(&jpeg)),
+            uri: format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(&jpeg)),
             width: small.width,
             height: small.height,
         })

@@ -19,7 +19,7 @@ use super::run_folder::RunFolder;
 use super::schedule::ScheduleSection;
 use super::settings::TrainSection;
 use super::signals::StopFlag;
-use super::sinks::{Sink, Sinks};
+use super::sinks::{EntrySplit, Sink, Sinks};
 use crate::data::feed::{Feed, FeedError, Job};
 use crate::data::loader::Loader;
 use crate::device::Device;
@@ -39,6 +39,11 @@ pub struct Evaluated {
 
 /// What the engine asks of the verb that runs it.
 pub trait Hooks<O> {
+    /// What [`evaluate`](Self::evaluate) measures on.
+    fn measured_on(&self) -> EntrySplit {
+        EntrySplit::Valid
+    }
+
     /// Evaluates a model that is in evaluation mode.
     fn evaluate(&mut self, model: &O, state: &State) -> crate::Result<Evaluated>;
 

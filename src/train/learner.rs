@@ -8,6 +8,7 @@ use super::TrainError;
 use super::checkpoint::State;
 use super::engine::{End, Engine, Evaluated, Hooks};
 use super::signals::StopFlag;
+use super::sinks::EntrySplit;
 use crate::data::feed::Feed;
 use crate::device::Device;
 use crate::papers::Objective;
@@ -160,6 +161,10 @@ struct Reporter<'a, O: Objective> {
 }
 
 impl<O: Objective> Hooks<O> for Reporter<'_, O> {
+    fn measured_on(&self) -> EntrySplit {
+        self.hooks.measured_on()
+    }
+
     fn evaluate(&mut self, model: &O, state: &State) -> crate::Result<Evaluated> {
         self.hooks.evaluate(model, state)
     }

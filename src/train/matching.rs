@@ -112,7 +112,7 @@ pub fn measure(
             ))
             .into());
         };
-        if images % section.folds != 0 {
+        if !images.is_multiple_of(section.folds) {
             return Err(TrainError::Setting(format!(
                 "eval.folds = {} does not divide the {images} images of the split",
                 section.folds
@@ -202,15 +202,14 @@ fn figures(name: &str, parts: Vec<Ways>, resampling: &Resampling) -> crate::Resu
     ])
 }
 
-/// The names that [`measure`] gives its figures while training goes on.
-pub fn names() -> Vec<String> {
-    let mut names = vec![RSUM.to_string()];
-    for way in [I2T, T2I] {
-        let own = recalls().map(|metric| metric.to_string());
-        names.extend(own.iter().map(|name| format!("{way}/{name}")));
-        names.extend(["median_rank", "mean_rank"].map(|name| format!("{way}/{name}")));
-    }
-    names
+/// The figures that the best checkpoint may be chosen by: of those that [`measure`] gives while training goes on, the ones that are
+/// better the higher they are.
+pub fn choices() -> Vec<String> {
+    let ways = [I2T, T2I];
+    let recalls = ways
+        .iter()
+        .flat_map(|way| recalls().map(|metric| format!("{way}/{metric}")));
+    std::iter::once(RSUM.to_string()).chain(recalls).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ pub use embed::embed;
 pub use section::{EvalSection, EvalSplit, Mode};
 
 use super::TrainError;
+use crate::data::check::{Needed, lacking};
+use crate::data::feed::FeedError;
 use crate::data::image::{DecodeOptions, Filter};
 use crate::data::transform::{Op, Pipeline};
 use crate::data::{Split, Table};
@@ -20,6 +22,7 @@ use crate::search::{
     Reranked, Scorer, Side, Similarity, relevance::Names,
 };
 pub(crate) use embed::each_batch;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The queries and the gallery of a split.
@@ -94,13 +97,35 @@ impl Task {
                 drawn
             }
         };
-        for (rows, what) in [(&queries, "query"), (&gallery, "gallery item")] {
+        let from = section
+            .train_gallery
+            .map_or(Needed::Gallery(split), |_| Needed::Train);
+        for (rows, needed) in [(&queries, Needed::Queries(split)), (&gallery, from)] {
             if rows.is_empty() {
-                return Err(TrainError::Setting(format!(
-                    "the {split} split of {} has no {what}: mark rows with is_query and is_gallery, or set eval.split",
-                    table.name
-                )));
+                return Err(FeedError::from(lacking(&table, needed)).into());
             }
+        }
+        // Said before training, which would find it out at its first evaluation.
+        let labels: HashSet<&str> = gallery
+            .iter()
+            .map(|&row| table.items[row].label.as_str())
+            .collect();
+        if !queries
+            .iter()
+            .any(|&row| labels.contains(table.items[row].label.as_str()))
+        {
+            let from = match section.train_gallery {
+                Some(_) => {
+                    " of training pictures: remove eval.train_gallery, or divide classes instead of holding some out \
+                            (data.closed_set = true)"
+                }
+                None => ": queries and gallery must share classes",
+            };
+            return Err(TrainError::Setting(format!(
+                "none of the {} queries of {} has a picture of its class in the gallery{from}",
+                queries.len(),
+                table.name
+            )));
         }
         let mut names = Names::default();
         let mut side = |rows: &[usize]| {

@@ -9,11 +9,12 @@ use tailor::backbones::weights::{Import, Tensors, apply, collect};
 use tailor::losses::HardestHinge;
 use tailor::nn::Lengths;
 use tailor::papers::t_emde::{
-    EncoderConfig, GlobalKind, Head, ImageEncoder, Similarity, SimilarityConfig, TextEncoder,
+    EncoderConfig, GlobalKind, Head, ImageEncoder, RELEASED_NAMES, Similarity, SimilarityConfig, TextEncoder,
+    released_name,
 };
 
 use crate::fixtures::{Fixture, close, json, values};
-use crate::resnet::{centred, filled, u};
+use crate::networks::{centred, filled, u};
 
 #[derive(Module, Debug)]
 struct Host {
@@ -74,10 +75,9 @@ fn case(head: &str, device: &Device) -> Case {
         similarity: SimilarityConfig::new(1024, global, head).init(device),
     };
     let import = Import {
-        rename: vec![
-            (r"\.SAF_module\.".into(), ".saf.".into()),
-            (r"\.SGR_module\.".into(), ".sgr.".into()),
-        ],
+        rename: RELEASED_NAMES
+            .map(|(from, to)| (from.to_owned(), to.to_owned()))
+            .to_vec(),
         ..Import::default()
     };
     let (host, report) = apply(host, &tensors, &import).expect("the reference's weights fit");
@@ -130,11 +130,7 @@ impl ModuleVisitor for ByName<'_> {
         let linear = D == 2 && self.names.last().is_some_and(|(_, c)| c.ends_with("Linear"));
         let grad = if linear { grad.swap_dims(0, 1) } else { grad };
         let path: Vec<&str> = self.names.iter().map(|(name, _)| name.as_str()).collect();
-        let name = path
-            .join(".")
-            .replace(".saf.", ".SAF_module.")
-            .replace(".sgr.", ".SGR_module.");
-        self.found.insert(name, values(grad));
+        self.found.insert(released_name(&path.join(".")), values(grad));
     }
 }
 
@@ -201,10 +197,13 @@ fn parity(head: &str) {
 
     // A second pass: every caption took its step in the filtration's statistics, twice.
     case.scores(&case.host);
-    let state = collect(&case.host.valid());
+    let state = collect(&case.host);
+    let state: Tensors = state
+        .into_iter()
+        .map(|(name, data)| (released_name(&name), data))
+        .collect();
     for name in fixture.names().filter(|name| name.contains("running")) {
-        let key = name.replace(".SAF_module.", ".saf.");
-        let ours: Vec<f32> = state[&key].clone().try_into_vec_as().unwrap();
+        let ours: Vec<f32> = state[name].clone().try_into_vec_as().unwrap();
         let ours: Vec<f64> = ours.iter().copied().map(f64::from).collect();
         let sampled: Vec<f64> = ours.iter().copied().step_by(ours.len().div_ceil(64)).collect();
         close(name, &sampled, fixture.get(name), 1e-5);

@@ -1,35 +1,11 @@
 //! MobileNetV2 and EfficientNets against torchvision and timm: features, gradients, running statistics, names of weights.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use burn::tensor::{Device, Tensor, TensorData};
 use tailor::backbones::trunk::{self, Trunk, TrunkConfig};
-use tailor::backbones::weights::{Tensors, collect, collect_ordered, read};
+use tailor::backbones::weights::{collect, collect_ordered, read};
 
 use crate::fixtures::{Fixture, close, json, values};
-use crate::resnet::{centred, filled, sampled};
-
-/// The weights of a model under the reference's own names: `fill` of scripts/reference/trunks.py.
-fn weights(model: &Value, ours: &[String], tame: bool) -> Tensors {
-    let keys = model["keys"].as_array().unwrap().iter();
-    keys.enumerate()
-        .map(|(t, entry)| {
-            let key = entry[0].as_str().unwrap();
-            let shape: Vec<usize> = serde_json::from_value(entry[1].clone()).unwrap();
-            let bound = (6.0 * shape[0] as f64 / shape.iter().product::<usize>() as f64).sqrt();
-            let data = filled(t as u32, &shape, |u| match key.rsplit('.').next().unwrap() {
-                "running_mean" => 0.1 * centred(u),
-                "running_var" => 0.5 + u,
-                "weight" if shape.len() >= 2 => bound * centred(u),
-                "weight" if tame && ends_a_block(ours, t) => 0.2 * (0.5 + u),
-                "weight" => 0.5 + u,
-                _ => 0.2 * centred(u),
-            });
-            (key.to_owned(), data)
-        })
-        .collect()
-}
+use crate::networks::{entry, gradients, images, norm, projected, sampled, weights};
 
 /// Whether the entry is the weight of the norm at a block's end: the last of its block with four entries.
 fn ends_a_block(ours: &[String], t: usize) -> bool {
@@ -60,18 +36,16 @@ fn cases(model: &str, train: bool, device: &Device) -> Vec<Case> {
             let config: TrunkConfig = serde_json::from_value(config).unwrap();
             let net = config.init(device);
             let names: Vec<String> = collect_ordered(&net).into_iter().map(|(name, _)| name).collect();
-            let weights = weights(model, &names, train);
+            let weights = weights(model, |t, _| train && ends_a_block(&names, t));
             assert_eq!(names.len(), weights.len(), "the reference has other entries");
             let (trunk, report) =
                 trunk::load(net, weights, "the fixture").expect("the reference's weights fit");
             assert!(report.unused.is_empty(), "{report}");
-            let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
-            let input = case["input"].as_u64().unwrap() as u32;
             Case {
                 file: format!("{}.safetensors", case["file"].as_str().unwrap()),
                 trunk,
                 names,
-                x: Tensor::from_data(filled(input, &shape, centred), device),
+                x: images(case, device),
             }
         })
         .collect();
@@ -91,43 +65,19 @@ fn evaluation(model: &str) {
     }
 }
 
-/// The gradients of all parameters by path.
-struct ByPath<'a> {
-    grads: &'a Gradients,
-    path: Vec<String>,
-    found: BTreeMap<String, Vec<f64>>,
-}
-
-impl ModuleVisitor for ByPath<'_> {
-    fn enter_module(&mut self, name: &str, _container: &str) {
-        self.path.push(name.to_owned());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container: &str) {
-        self.path.pop();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(grad) = param.val().grad(self.grads) {
-            self.found.insert(self.path.join("."), values(grad));
-        }
-    }
-}
-
 fn training(model: &str) {
     let case = cases(model, true, &Device::flex().autodiff()).remove(0);
     let fixture = Fixture::read(&case.file);
     let x = case.x.require_grad();
     let features = case.trunk.forward(x.clone());
-    let projection = Tensor::from_data(filled(2_000_000, &features.dims(), centred), &features.device());
-    let loss = (features.clone() * projection).sum() / features.dims()[0] as f32;
+    let loss = projected(&features);
     let grads = loss.backward();
     // A sum of thousands of terms that nearly cancel: its rounding is in proportion to them, not to it.
     let off = (values(loss.inner())[0] - fixture.get("loss")[0]).abs();
-    let norm = fixture.get("features").iter().map(|x| x * x).sum::<f64>().sqrt();
+    let length = norm(fixture.get("features"));
     assert!(
-        off <= 1e-5 * norm,
-        "loss is off by {off:.2e}, features are {norm:.2e}"
+        off <= 1e-5 * length,
+        "loss is off by {off:.2e}, features are {length:.2e}"
     );
     close(
         "features",
@@ -135,30 +85,22 @@ fn training(model: &str) {
         fixture.get("features"),
         5e-5,
     );
-    let mut by_path = ByPath {
-        grads: &grads,
-        path: Vec::new(),
-        found: BTreeMap::from([("input".to_owned(), values(x.grad(&grads).unwrap()))]),
-    };
-    case.trunk.visit(&mut by_path);
+    let found = gradients(&case.trunk, &x, &grads);
     let state = collect(&case.trunk);
     let mut compared = 0;
     for name in fixture.names() {
-        let (entry, grad) = match name.strip_suffix(".grad") {
-            Some(entry) => (entry, true),
+        let (key, grad) = match name.strip_suffix(".grad") {
+            Some(key) => (key, true),
             None => (name, false),
         };
-        let ours = match entry.parse::<usize>() {
+        let ours = match key.parse::<usize>() {
             Ok(t) => case.names[t].as_str(),
-            Err(_) if entry == "input" => entry,
+            Err(_) if key == "input" => key,
             Err(_) => continue,
         };
         let actual = match grad {
-            true => by_path.found[ours].clone(),
-            false => {
-                let data = state[ours].clone().try_into_vec_as::<f32>().unwrap();
-                data.into_iter().map(f64::from).collect()
-            }
+            true => found[ours].clone(),
+            false => entry(&state, ours),
         };
         let tolerance = if grad { 1e-4 } else { 1e-5 };
         close(
@@ -168,10 +110,9 @@ fn training(model: &str) {
             tolerance,
         );
         if fixture.names().any(|other| other == format!("{name}.norm")) {
-            let norm = actual.iter().map(|x| x * x).sum::<f64>().sqrt();
             close(
                 &format!("{model} {ours} norm"),
-                &[norm],
+                &[norm(&actual)],
                 fixture.get(&format!("{name}.norm")),
                 tolerance,
             );

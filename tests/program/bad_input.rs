@@ -29,7 +29,12 @@ fn broken_empty_and_huge_images_are_named() {
     let place = Place::with_photos();
     let name = "photos/train/c1/1.jpg";
     place.write(name, &jpeg(1, 1)[..300]);
-    train_fails(&place, "cut", &[]).says(&[name, "cannot be decoded", "tailor data check"]);
+    train_fails(&place, "cut", &[]).says(&[
+        name,
+        "the picture train/c1/1.jpg of the train split",
+        "cannot be decoded",
+        "tailor data check",
+    ]);
     place.write(name, "");
     train_fails(&place, "empty", &[]).says(&[name, "the file is empty"]);
     place.write(name, "<html>not found</html>");
@@ -47,6 +52,19 @@ fn broken_empty_and_huge_images_are_named() {
     for file in ["train/c1/1.jpg", "test/c5/0.jpg", "test/c5/1.jpg"] {
         assert!(report.contains(file), "{report}");
     }
+}
+
+#[test]
+fn a_broken_picture_at_evaluation_is_named_with_its_split() {
+    let place = Place::with_photos();
+    place.write("photos/test/c5/0.jpg", &jpeg(5, 0)[..200]);
+    let failure = train_fails(&place, "held_out", &[]);
+    failure.says(&[
+        "evaluation failed",
+        "the picture test/c5/0.jpg of the test split",
+        "cannot be decoded",
+    ]);
+    assert!(!failure.text.contains("batch"), "{}", failure.text);
 }
 
 #[test]
@@ -166,6 +184,48 @@ fn classes_of_one_image_are_trained_on_or_refused_with_a_reason() {
         }
     }
     train_fails(&place, "alone", &[]).says(&["quer"]);
+}
+
+#[test]
+fn a_table_without_a_usable_split_names_the_column() {
+    let mut rows = String::from("image,label\n");
+    for class in 0..4 {
+        for view in 0..4 {
+            rows.push_str(&format!("photos/train/c{class}/{view}.jpg,c{class}\n"));
+        }
+    }
+    let place = with_table(&rows);
+    let check = ["check", "table.toml", "--device", "cpu"];
+    place
+        .fails(&check)
+        .says(&["items.csv", "no column `split`", "data.train_fraction"]);
+    place.ok(&[
+        &check[..],
+        &[
+            "--set",
+            "data.train_fraction=0.5",
+            "--set",
+            "data.sampler.classes=2",
+        ],
+    ]
+    .concat());
+    let said = |split: &str| {
+        let mut lines = rows.lines();
+        let head = format!("{},split\n", lines.next().unwrap());
+        lines.fold(head, |text, line| format!("{text}{line},{split}\n"))
+    };
+    place.write("items.csv", said("test"));
+    place.fails(&check).says(&[
+        "items.csv",
+        "the train split has no row",
+        "`split` says test of 16 rows",
+    ]);
+    place.write("items.csv", said("train"));
+    place.fails(&check).says(&[
+        "items.csv",
+        "the test split has no query",
+        "`split` says train of 16 rows",
+    ]);
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn train_ends_with_where_to_look() {
         "ETA",
         "images/s",
         "data wait",
-        "valid  step 11",
+        "test  step 11",
     ] {
         assert!(words.contains(text), "`{text}`: {words}");
     }
@@ -512,7 +512,7 @@ fn tensorboard_files_are_whole_records() {
     for tag in [
         "brain.Event:2",
         "train/loss",
-        "valid/recall@1",
+        "test/recall@1",
         "lr/base",
         "recipe",
         "batch",

@@ -197,6 +197,31 @@ fn init_writes_recipes_that_pass_their_check() {
     ];
     place.ok(&[&args[..], &sets].concat());
 
+    // Categories in one flat folder: each is divided.
+    for class in 0..3 {
+        for view in 0..6 {
+            place.jpeg(&format!("kinds/k{class}/{view}.jpg"), class, view);
+        }
+    }
+    let text = place.ok(&["data", "init", "kinds", "--categories"]);
+    for part in ["each class's pictures", "test  6 images of 3 classes"] {
+        assert!(text.contains(part), "`{part}`: {text}");
+    }
+    place.ok(&["check", "kinds.toml", "--device", "cpu"]);
+    // What a base fixes of pictures stays: its weights may expect it.
+    let base = ["--base", "finetune-clothing", "--out", "tuned.toml"];
+    place.ok(&[&["data", "init", "kinds"], &base[..]].concat());
+    let written = std::fs::read_to_string(place.path().join("tuned.toml")).unwrap();
+    for part in [
+        "closed_set = true",
+        "std = [0.5, 0.5, 0.5]",
+        "kind = \"random\"",
+        "height = 144",
+    ] {
+        assert!(written.contains(part), "`{part}`: {written}");
+    }
+    place.ok(&["recipes", "show", "tuned.toml", "--resolved"]);
+
     // Classes on both sides: a closed set.
     for class in 0..3 {
         for (split, view) in [("train", 0), ("train", 1), ("test", 2), ("test", 3)] {
@@ -252,7 +277,7 @@ fn a_run_is_measured_on_the_data_of_another_recipe() {
         "on others (recipe other)",
         "6 queries",
         "instance on photos",
-        "rerank",
+        "re-ranked",
     ] {
         assert!(table.contains(part), "`{part}`: {table}");
     }

@@ -143,7 +143,7 @@ fn an_onnx_file_is_run_before_it_is_kept_and_is_the_same_every_time() {
         place.both(&[&args[..], more].concat())
     };
     let (printed, said) = export("m.onnx", &[]);
-    assert_eq!(printed, "m.onnx\nm.json\n");
+    assert_eq!(printed, "m.onnx\nm.onnx.json\n");
     assert!(
         said.contains("in tract, 4 random pictures and 3 of the data in batches of 1 and 3"),
         "{said}"
@@ -151,7 +151,7 @@ fn an_onnx_file_is_run_before_it_is_kept_and_is_the_same_every_time() {
     export("again.onnx", &[]);
     let read = |name: &str| std::fs::read(place.path().join(name)).unwrap();
     assert!(read("m.onnx") == read("again.onnx"));
-    let card: Value = serde_json::from_slice(&read("m.json")).unwrap();
+    let card: Value = serde_json::from_slice(&read("m.onnx.json")).unwrap();
     assert_eq!(
         card["onnx"]["input"]["shape"],
         serde_json::json!(["batch", 3, 32, 32])
@@ -165,7 +165,7 @@ fn an_onnx_file_is_run_before_it_is_kept_and_is_the_same_every_time() {
 
     let (_, said) = export("inside.onnx", &["--with-normalise", "--l2", "--dtype", "f16"]);
     assert!(said.contains("rounding f16 weights move embeddings"), "{said}");
-    let card: Value = serde_json::from_slice(&read("inside.json")).unwrap();
+    let card: Value = serde_json::from_slice(&read("inside.onnx.json")).unwrap();
     assert_eq!(card["onnx"]["inside"], serde_json::json!(["normalize", "l2"]));
     assert!(read("inside.onnx").len() < read("m.onnx").len());
     // Where the data is not at hand, random pictures are enough.
@@ -298,7 +298,7 @@ fn what_an_export_cannot_do_is_said_before_anything_is_written() {
             &["not written in bf16", "--dtype f16"],
         ),
         (
-            &["--format", "onnx", "--out", "x.json"],
+            &["--format", "safetensors", "--out", "x.json"],
             &["would be written over", "ending"],
         ),
         (&["--format", "onnx", "--out", "tiny.toml/x.onnx"], &["tiny.toml"]),

@@ -44,7 +44,7 @@ fn training_leaves_a_report() {
     stands_alone(&page);
     for words in [
         "Training loss",
-        "Figures while training",
+        "Figures on the test split while training",
         "Learning rate",
         "Images per second",
         "95 % intervals",
@@ -211,6 +211,23 @@ fn pictures_are_embedded_and_found() {
         assert_eq!(text.matches("place   score").count(), 16, "{text}");
         assert!(text.contains("among 32"), "{text}");
     }
+    // The same gallery for a database, and a single picture.
+    let database = ["--format", "qdrant", "--out", "points.jsonl", "--device", "cpu"];
+    let printed = place.ok(&[&["embed", &run, "--images", "photos"], &database[..]].concat());
+    assert_eq!(printed, "points.jsonl\npoints.collection.json\n");
+    let points = read(place.path().join("points.jsonl"));
+    assert_eq!(points.matches("\"payload\"").count(), 32, "{points}");
+    let one = [
+        "embed",
+        &run,
+        "--images",
+        "photos/test/c5/0.jpg",
+        "--out",
+        "one.parquet",
+        "--device",
+        "cpu",
+    ];
+    place.ok(&one);
     place
         .fails(&["embed", &run, "--images", "photos", "--out", "gallery.npy"])
         .says(&["gallery.npy", "exists", "--force"]);

@@ -1,89 +1,15 @@
-//! The deterministic filler of the parity protocol: figures made with torchvision and efficientnet_pytorch in f64, no weights file
-//! needed. Further networks, and gradients, are in tests/parity.
+//! Figures made with torchvision and efficientnet_pytorch in f64. Further networks, and gradients, are in tests/parity.
 
 use super::*;
-use crate::backbones::weights::{
-    Import, Tensors, apply, collect, collect_ordered, for_torch, parameter_count,
-};
+use crate::backbones::filler::{Figures, filled};
+use crate::backbones::weights::{collect, for_torch, parameter_count};
 use crate::device::cpu;
 use crate::nn::{Draw, initialise};
-use burn::tensor::TensorData;
-
-/// The j-th value of stream t, in [0, 1).
-fn u(t: u32, j: u32) -> f64 {
-    let mut h = j.wrapping_add(t.wrapping_mul(0x9E37_79B9));
-    h = (h ^ (h >> 16)).wrapping_mul(0x7FEB_352D);
-    h = (h ^ (h >> 15)).wrapping_mul(0x846C_A68B);
-    f64::from(h ^ (h >> 16)) / 4_294_967_296.0
-}
-
-fn filler(t: usize, name: &str, shape: &[usize]) -> Vec<f32> {
-    let count: usize = shape.iter().product();
-    let fan_in = count as f64 / shape[0] as f64;
-    let value = |u: f64| match name.rsplit('.').next().unwrap() {
-        "running_mean" => 0.1 * (2.0 * u - 1.0),
-        "running_var" => 0.5 + u,
-        _ if shape.len() >= 2 => (2.0 * u - 1.0) * (6.0 / fan_in).sqrt(),
-        "weight" => 0.5 + u,
-        _ => 0.2 * (2.0 * u - 1.0),
-    };
-    (0..count as u32).map(|j| value(u(t as u32, j)) as f32).collect()
-}
-
-fn filled(config: &MobileConfig) -> (MobileNet, usize) {
-    let net = config.init(&cpu());
-    let entries = collect_ordered(&net);
-    let tensors: Tensors = entries
-        .iter()
-        .enumerate()
-        .map(|(t, (name, data))| {
-            let values = filler(t, name, data.shape());
-            (name.clone(), TensorData::new(values, data.shape().clone()))
-        })
-        .collect();
-    (apply(net, &tensors, &Import::default()).unwrap().0, entries.len())
-}
-
-struct Figures {
-    size: [usize; 2],
-    map: [usize; 2],
-    features: [f64; 4],
-    sum: f64,
-    length: f64,
-    logits: [f64; 3],
-}
 
 fn check(config: &MobileConfig, figures: &[Figures]) {
-    let (net, entries) = filled(config);
+    let (net, entries) = filled(config.init(&cpu()));
     for figures in figures {
-        let [height, width] = figures.size;
-        let pixels: Vec<f32> = (0..(3 * height * width) as u32)
-            .map(|j| (2.0 * u(1_000_000, j) - 1.0) as f32)
-            .collect();
-        let x = Tensor::<4>::from_data(TensorData::new(pixels, [1, 3, height, width]), &cpu());
-        let map = net.forward_map(x);
-        assert_eq!(map.dims(), [1, 1280, figures.map[0], figures.map[1]]);
-        let features: Vec<f32> = global_average(map).into_data().try_into_vec_as().unwrap();
-        let near = |value: f64, expected: f64, scale: f64, what: &str| {
-            let name = config.net.name();
-            let off = (value - expected).abs();
-            assert!(off <= 2e-5 * scale, "{name} {what}: {value}, not {expected}");
-        };
-        for (value, expected) in features.iter().zip(figures.features) {
-            near(f64::from(*value), expected, expected.abs().max(1.0), "feature");
-        }
-        let sum = features.iter().map(|v| f64::from(*v)).sum();
-        near(sum, figures.sum, figures.sum, "sum");
-        let length = features.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-        near(length, figures.length, figures.length, "length");
-        // torchvision's classifier follows the trunk in the file.
-        let weight = filler(entries, "weight", &[1000, 1280]);
-        let bias = filler(entries + 1, "bias", &[1000]);
-        for (i, expected) in figures.logits.into_iter().enumerate() {
-            let row = weight[i * 1280..].iter().zip(&features);
-            let dot: f64 = row.map(|(w, f)| f64::from(*w) * f64::from(*f)).sum();
-            near(dot + f64::from(bias[i]), expected, figures.length, "logit");
-        }
+        figures.hold(config.net.name(), |x| net.forward_map(x), [entries, 1280], 2e-5);
     }
 }
 

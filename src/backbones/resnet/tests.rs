@@ -1,125 +1,20 @@
-//! The deterministic filler of the parity protocol: figures made with torchvision and IBN-Net in f64, no weights file needed.
+//! Figures made with torchvision and IBN-Net in f64. Further networks, and gradients, are in tests/parity.
 
 use super::*;
-use crate::backbones::weights::{Import, Tensors, apply, collect, collect_ordered, parameter_count};
+use crate::backbones::filler::{Figures, filled};
+use crate::backbones::weights::{Import, apply, collect, collect_ordered, parameter_count};
 use crate::device::cpu;
 use crate::nn::init::tests::noise;
-use burn::tensor::TensorData;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 
-/// The j-th value of stream t, in [0, 1).
-fn u(t: u32, j: u32) -> f64 {
-    let mut h = j.wrapping_add(t.wrapping_mul(0x9E37_79B9));
-    h ^= h >> 16;
-    h = h.wrapping_mul(0x7FEB_352D);
-    h ^= h >> 15;
-    h = h.wrapping_mul(0x846C_A68B);
-    h ^= h >> 16;
-    f64::from(h) / 4_294_967_296.0
-}
-
-fn filler(t: usize, name: &str, shape: &[usize]) -> Vec<f32> {
-    let count: usize = shape.iter().product();
-    let fan_in = count as f64 / shape[0] as f64;
-    (0..count as u32)
-        .map(|j| {
-            let u = u(t as u32, j);
-            let value = match name.rsplit('.').next().unwrap() {
-                "running_mean" => 0.1 * (2.0 * u - 1.0),
-                "running_var" => 0.5 + u,
-                _ if shape.len() >= 2 => (2.0 * u - 1.0) * (6.0 / fan_in).sqrt(),
-                "weight" => 0.5 + u,
-                _ => 0.2 * (2.0 * u - 1.0),
-            };
-            value as f32
-        })
-        .collect()
-}
-
-fn filled(config: &ResNetConfig) -> (ResNet, usize) {
-    let net = config.init(&cpu());
-    let entries = collect_ordered(&net);
-    let tensors: Tensors = entries
-        .iter()
-        .enumerate()
-        .map(|(t, (name, data))| {
-            let values = filler(t, name, data.shape());
-            (name.clone(), TensorData::new(values, data.shape().clone()))
-        })
-        .collect();
-    (apply(net, &tensors, &Import::default()).unwrap().0, entries.len())
-}
-
-fn input(height: usize, width: usize) -> Tensor<4> {
-    let values = (0..(3 * height * width) as u32)
-        .map(|j| (2.0 * u(1_000_000, j) - 1.0) as f32)
-        .collect();
-    Tensor::from_data(TensorData::new::<f32, _>(values, [1, 3, height, width]), &cpu())
-}
-
-struct Figures {
-    size: [usize; 2],
-    map: [usize; 2],
-    features: [f64; 4],
-    sum: f64,
-    length: f64,
-    logits: [f64; 3],
-}
-
 fn check(net: &ResNet, entries: usize, figures: &Figures) {
-    let map = net.forward_map(input(figures.size[0], figures.size[1]));
-    assert_eq!(map.dims(), [1, 2048, figures.map[0], figures.map[1]]);
-    let features: Vec<f32> = global_average(map).into_data().try_into_vec_as().unwrap();
-    let near = |value: f64, expected: f64, what: &str| {
-        assert!(
-            (value - expected).abs() <= 1e-4 * expected.abs().max(1.0),
-            "{what}: {value}, not {expected}"
-        );
-    };
-    for (value, expected) in features.iter().zip(figures.features) {
-        near(f64::from(*value), expected, "feature");
-    }
-    near(features.iter().map(|v| f64::from(*v)).sum(), figures.sum, "sum");
-    near(
-        features.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt(),
-        figures.length,
-        "length",
-    );
-    // torchvision's fc follows the trunk in the file.
-    let weight = filler(entries, "fc.weight", &[1000, 2048]);
-    let bias = filler(entries + 1, "fc.bias", &[1000]);
-    for (i, expected) in figures.logits.into_iter().enumerate() {
-        let row = &weight[i * 2048..(i + 1) * 2048];
-        let dot: f64 = row
-            .iter()
-            .zip(&features)
-            .map(|(w, f)| f64::from(*w) * f64::from(*f))
-            .sum();
-        let value = dot + f64::from(bias[i]);
-        // Sums of both signs: relative to the length of what is summed.
-        assert!(
-            (value - expected).abs() < 1e-5 * figures.length,
-            "logit: {value}, not {expected}"
-        );
-    }
-}
-
-#[test]
-fn the_filler_is_the_protocols() {
-    for (t, j, value) in [
-        (0, 1, 0.40834908),
-        (0, 3, 0.32791006),
-        (1, 0, 0.00776513),
-        (1, 3, 0.06072302),
-    ] {
-        assert!((u(t, j) - value).abs() < 1e-8, "{t} {j}");
-    }
+    figures.hold("ResNet-50", |x| net.forward_map(x), [entries, 2048], 1e-4);
 }
 
 #[test]
 fn plain_resnet_50_equals_torchvision() {
-    let (net, entries) = filled(&ResNetConfig::default());
+    let (net, entries) = filled(ResNetConfig::default().init(&cpu()));
     assert_eq!(entries, 265);
     check(
         &net,
@@ -173,7 +68,7 @@ fn resnet_50_ibn_a_equals_ibn_net() {
         ibn: true,
         ..ResNetConfig::default()
     };
-    let (net, entries) = filled(&config);
+    let (net, entries) = filled(config.init(&cpu()));
     assert_eq!(entries, 291);
     check(
         &net,
@@ -187,10 +82,11 @@ fn resnet_50_ibn_a_equals_ibn_net() {
             logits: [359.048, 68.559, 359.507],
         },
     );
-    let (wide, _) = filled(&ResNetConfig {
+    let wide = ResNetConfig {
         last_stride: 1,
         ..config
-    });
+    };
+    let (wide, _) = filled(wide.init(&cpu()));
     check(
         &wide,
         entries,

@@ -3,7 +3,7 @@
 mod look;
 mod recipe;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 
@@ -15,6 +15,7 @@ use crate::recipe::{Origin, Recipe};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tailor data init photos
+  tailor data init photos --categories --base finetune-clothing
   tailor data init catalogue.csv --out shoes.toml")]
 pub struct InitArgs {
     /// A folder of pictures, of tar shards or of a published data set, or a table (.csv, .jsonl, .parquet).
@@ -22,9 +23,13 @@ pub struct InitArgs {
     /// The recipe's file; otherwise named after what was looked at, in the current folder.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// The recipe to build on.
+    /// The recipe to build on: its model, losses and training, and, unless it is the quick start, how it prepares and draws pictures.
     #[arg(long, default_value = "quickstart", value_name = "NAME")]
     base: String,
+    /// The classes are categories, and new pictures are to find known ones of their category; otherwise they are products, and other
+    /// products than those trained on are tested with. As the base has it, where the option is absent.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    categories: Option<bool>,
     /// Overwrite the recipe's file.
     #[arg(long)]
     force: bool,
@@ -37,17 +42,23 @@ pub struct InitArgs {
 pub fn run(args: &InitArgs) -> crate::Result<()> {
     let place = std::path::absolute(&args.dir)
         .map_err(|error| crate::files::FileError::new("read", &args.dir, error))?;
+    // `photos/../photos` would stand in the recipe and in every gallery made with it.
+    let place = match place.components().any(|part| part == Component::ParentDir) {
+        true => place.canonicalize().unwrap_or(place),
+        false => place,
+    };
     let out = match &args.out {
         Some(out) => out.clone(),
         None => PathBuf::from(format!("{}.toml", name(&place))),
     };
-    if out.exists() && !args.force {
+    if out.exists() && place.exists() && !args.force {
         return Err(CliError::Exists(out).into());
     }
     // A base that does not exist is said before anything is looked at.
-    Recipe::load(&args.base, &[])?;
-    let found = look::look(&place)?;
-    let written = recipe::recipe(&found, &name(&place), &args.base)?;
+    let base = Recipe::load(&args.base, &[])?;
+    let of_categories = matches!(base.toml("data.closed_set"), Some(toml::Value::Boolean(true)));
+    let found = look::look(&place, args.categories.unwrap_or(of_categories))?;
+    let written = recipe::recipe(&found, &name(&place), &args.base, &base)?;
     let folder = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),

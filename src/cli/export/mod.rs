@@ -1,7 +1,7 @@
 //! `tailor export`.
 
 mod trained;
-mod vectors;
+pub(super) mod vectors;
 mod weights;
 
 use super::eval::{self, Target};
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 Weights
   onnx         the inference graph, any batch; run again in another runtime and compared with ours before it is kept.
-               Beside it `<out>.json`: the preprocessing, and what of it the graph does itself
+               Beside it `<out>.onnx.json`: the preprocessing, and what of it the graph does itself
   safetensors  the trunk under torchvision's names, the neck as `fc`; beside it `<out>.json` with the preprocessing and
                the lines of Python that make the module which loads it strictly
   hub          a folder for the Hugging Face hub: config.json, model.safetensors, preprocessing.json, the recipe, and a
@@ -79,7 +79,7 @@ pub struct ExportArgs {
 
 /// What can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// Weights for PyTorch.
     Safetensors,
     /// The inference graph.
@@ -110,9 +110,11 @@ impl Format {
     }
 
     /// The endings of the files beside the one that is named.
-    fn beside(self) -> &'static [&'static str] {
+    pub(super) fn beside(self) -> &'static [&'static str] {
         match self {
-            Self::Safetensors | Self::Onnx => &["json"],
+            Self::Safetensors => &["json"],
+            // `model.safetensors` and `model.onnx` of one run may lie in one folder.
+            Self::Onnx => &["onnx.json"],
             Self::Npy => &["csv"],
             Self::Fvecs => &["csv", "ivecs"],
             Self::Qdrant => &["collection.json"],
@@ -220,7 +222,7 @@ impl ImageVerb for Export {
 }
 
 /// The names of what was written, a line each.
-fn listed<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
+pub(super) fn listed<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> String {
     paths
         .into_iter()
         .map(|path| format!("{}\n", path.display()))

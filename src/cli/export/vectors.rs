@@ -7,7 +7,7 @@ use crate::data::Item;
 use crate::device::{self, Choice};
 use crate::export::embeddings::{self as vectors, Column, Rows, unit};
 use crate::papers::ImagePaper;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Embeds and writes.
 pub fn run<P: ImagePaper>(args: &ExportArgs, plan: ImagePlan<P>, path: &Path) -> crate::Result<()> {
@@ -49,31 +49,46 @@ pub fn run<P: ImagePaper>(args: &ExportArgs, plan: ImagePlan<P>, path: &Path) ->
         splits: &sides,
         more: &more,
     };
-    let out = &args.out;
-    let beside: Vec<_> = args
-        .format
+    let files = write(args.format, &args.out, &args.table, rows, &values, dim)?;
+    say!(
+        "written  {}",
+        crate::data::table::counted(ids.len(), "embedding", "embeddings")
+    );
+    super::super::print(&listed(&files))
+}
+
+/// Writes embeddings in one of the formats for embeddings, `[rows, dim]`, and gives the files.
+pub fn write(
+    format: Format,
+    out: &Path,
+    table: &str,
+    rows: Rows,
+    values: &[f32],
+    dim: usize,
+) -> crate::Result<Vec<PathBuf>> {
+    let beside: Vec<_> = format
         .beside()
         .iter()
         .map(|ending| out.with_extension(ending))
         .collect();
-    match args.format {
+    match format {
         Format::Npy => {
-            vectors::write_npy(out, &values, [ids.len(), dim])?;
+            vectors::write_npy(out, values, [rows.ids.len(), dim])?;
             vectors::write_rows(&beside[0], rows)?;
         }
         Format::Fvecs => {
-            vectors::write_fvecs(out, &values, dim)?;
+            vectors::write_fvecs(out, values, dim)?;
+            vectors::write_ivecs(&beside[1], &vectors::label_numbers(rows.labels))?;
             vectors::write_rows(&beside[0], rows)?;
-            vectors::write_ivecs(&beside[1], &vectors::label_numbers(&labels))?;
         }
         Format::Qdrant => {
-            vectors::write_qdrant(out, rows, &values, dim)?;
+            vectors::write_qdrant(out, rows, values, dim)?;
             vectors::write_qdrant_collection(&beside[0], dim)?;
         }
-        Format::Pgvector => vectors::write_pgvector(out, &args.table, rows, &values, dim)?,
-        _ => vectors::write_parquet(out, rows, &values, dim)?,
+        Format::Pgvector => vectors::write_pgvector(out, table, rows, values, dim)?,
+        _ => vectors::write_parquet(out, rows, values, dim)?,
     }
-    super::super::print(&listed([out].into_iter().chain(&beside)))
+    Ok([vec![out.to_path_buf()], beside].concat())
 }
 
 /// What databases keep beside a vector, where any row has it.

@@ -82,7 +82,7 @@ fn decimal(preprocessing: &Preprocessing) -> Value {
 }
 
 fn write_card(args: &ExportArgs, card: &Value) -> crate::Result<PathBuf> {
-    let beside = args.out.with_extension("json");
+    let beside = args.out.with_extension(args.format.beside()[0]);
     files::write_whole(&beside, |w| {
         serde_json::to_writer_pretty(&mut *w, card)?;
         w.write_all(b"\n")

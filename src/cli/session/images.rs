@@ -19,7 +19,8 @@ use crate::papers::{Capability, Facts, ImagePaper, registry};
 use crate::recipe::{Reader, Recipe};
 use crate::train::TrainError;
 use crate::train::engine::Hooks;
-use crate::train::retrieval::{EvalSection, Task};
+use crate::train::retrieval::{EvalSection, EvalSplit, Task};
+use crate::train::sinks::EntrySplit;
 use evaluate::Evaluator;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -240,6 +241,13 @@ impl<P: ImagePaper> Session for ImageSession<P> {
 
     fn feed(&self) -> &Arc<ImageFeed> {
         &self.feed
+    }
+
+    fn measured_on(&self) -> EntrySplit {
+        match self.plan.eval.split {
+            EvalSplit::Valid => EntrySplit::Valid,
+            EvalSplit::Test => EntrySplit::Test,
+        }
     }
 
     fn fingerprint(&self) -> &str {

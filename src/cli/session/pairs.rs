@@ -194,7 +194,7 @@ impl<P: PairPaper> Session for PairSession<P> {
     fn read(recipe: Recipe) -> crate::Result<PairPlan<P>> {
         let (common, (paper, data, eval)) = Common::read(recipe, |reader| {
             let own = own::<P>(reader);
-            let names = matching::names();
+            let names = matching::choices();
             let best = reader.text("train.best");
             if best.as_ref().is_none_or(|best| !names.contains(best)) {
                 let problem = match best {

@@ -193,7 +193,7 @@ impl std::fmt::Display for Job {
 /// What failed, without the frame that the loader puts around it.
 pub(super) fn unwrapped(error: LoadError<DataError>) -> DataError {
     match error {
-        LoadError::Job { source, .. } => source,
+        LoadError::Job(error) => error,
         error => DataError::Worker {
             message: error.to_string(),
         },

@@ -2,7 +2,8 @@
 //!
 //! Splits are `train`, `valid` (`val`, `validation`), `test`, and instead of `test` also `query` with `gallery`.
 //! Without split folders whole classes are drawn: a share of them to train on, the others to test on as products that
-//! training never saw. Every held-out image is both query and gallery unless `queries_per_class` says how many of each
+//! training never saw; in a closed set, whose classes are categories, a share of each class's images instead. Every held-out image is
+//! both query and gallery unless `queries_per_class` says how many of each
 //! class are queries; the others are then the gallery, and at least one image of each class is.
 
 use std::path::{Path, PathBuf};
@@ -14,8 +15,11 @@ use crate::data::table::{ImageRef, Item, Split, Table, counted};
 /// How an image folder is divided.
 #[derive(Clone, Debug, Default)]
 pub struct FolderOptions {
-    /// The share of the classes to train on, where no folder says the split; half of them by default.
+    /// The share of the classes to train on, where no folder says the split; half of them by default. In a closed set the share of each
+    /// class's images.
     pub train_fraction: Option<f64>,
+    /// Classes are categories, known ones of which are to be found again: each is divided, none is held out whole.
+    pub closed_set: bool,
     /// Queries of each held-out class, where no folder says which images are.
     pub queries_per_class: Option<usize>,
     /// Draws the classes and the queries.
@@ -67,10 +71,18 @@ pub fn read(root: &Path, options: &FolderOptions) -> Result<Table, DataError> {
     };
     walk.unread.extend(top.images.iter().chain(&top.others).cloned());
     if splits.is_empty() {
-        let held_out = held_out_classes(&classes, options)?;
-        for (class, held_out) in classes.iter().zip(held_out) {
+        let held_out = match options.closed_set {
+            true => vec![false; classes.len()],
+            false => held_out_classes(&classes, options)?,
+        };
+        for (number, (class, held_out)) in classes.iter().zip(held_out).enumerate() {
             let split = if held_out { Split::Test } else { Split::Train };
+            let first = walk.items.len();
             walk.class(&root.join(class), class, (split, held_out, held_out))?;
+            if options.closed_set {
+                let mut rows: Vec<&mut Item> = walk.items[first..].iter_mut().collect();
+                divide_class(&mut rows, options, number as u64)?;
+            }
         }
     } else {
         if options.train_fraction.is_some() {
@@ -106,13 +118,24 @@ pub fn read(root: &Path, options: &FolderOptions) -> Result<Table, DataError> {
             "images end in .jpg, .jpeg, .png, .webp, .bmp, .gif or .tiff".into(),
         ));
     }
-    if let Some(queries) = options.queries_per_class {
+    let drawn = splits.is_empty() && options.closed_set;
+    if let Some(queries) = options.queries_per_class
+        && !drawn
+    {
         draw_queries(&mut items, queries, options.seed)?;
     }
     let name = root
         .file_name()
         .map_or("folder".into(), |name| name.to_string_lossy().into_owned());
     let mut table = Table::new(name, Some(root), items);
+    if splits.is_empty() && options.train_fraction.is_none() {
+        let of = match options.closed_set {
+            true => "of each class's images",
+            false => "of the classes",
+        };
+        let note = format!("no folder says the split: half {of} are to train on (data.train_fraction)");
+        table.notes.push(note);
+    }
     table.notes.extend(note_unread(root, &unread));
     if !empty.is_empty() {
         let folders = counted(empty.len(), "folder holds", "folders hold");
@@ -175,8 +198,8 @@ impl Walk<'_> {
     }
 }
 
-/// For each class, whether it is held out: the same draw on every machine.
-pub(super) fn held_out_classes(classes: &[&String], options: &FolderOptions) -> Result<Vec<bool>, DataError> {
+/// How many of them are trained on.
+fn trained(count: usize, options: &FolderOptions) -> Result<usize, DataError> {
     let fraction = options.train_fraction.unwrap_or(0.5);
     if !(0.0..=1.0).contains(&fraction) {
         return Err(DataError::Setting {
@@ -185,12 +208,50 @@ pub(super) fn held_out_classes(classes: &[&String], options: &FolderOptions) -> 
             remedy: "write a number from 0 (all classes are tested on) to 1 (all are trained on)".into(),
         });
     }
-    let count = classes.len();
-    let mut train = (fraction * count as f64).round() as usize;
-    // A share that is neither nothing nor all leaves both sides something, where there are two classes.
-    if fraction > 0.0 && fraction < 1.0 && count > 1 {
-        train = train.clamp(1, count - 1);
+    let train = (fraction * count as f64).round() as usize;
+    // A share that is neither nothing nor all leaves both sides something, where there are two.
+    match fraction > 0.0 && fraction < 1.0 && count > 1 {
+        true => Ok(train.clamp(1, count - 1)),
+        false => Ok(train),
     }
+}
+
+/// Holds a share of a class of a closed set out, the same on every machine: to search with and in, or some for each where the
+/// options say how many queries a class has.
+pub(super) fn divide_class(
+    rows: &mut [&mut Item],
+    options: &FolderOptions,
+    class: u64,
+) -> Result<(), DataError> {
+    if options.queries_per_class == Some(0) {
+        return Err(no_queries());
+    }
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    crate::random::stream(options.seed, "closed set: split of a class", &[class]).shuffle(&mut order);
+    let held_out = &order[trained(rows.len(), options)?.min(rows.len())..];
+    let queries = options
+        .queries_per_class
+        .map(|queries| queries.min(held_out.len().saturating_sub(1)));
+    for (place, &row) in held_out.iter().enumerate() {
+        rows[row].split = Split::Test;
+        rows[row].is_query = queries.is_none_or(|queries| place < queries);
+        rows[row].is_gallery = queries.is_none_or(|queries| place >= queries);
+    }
+    Ok(())
+}
+
+pub(super) fn no_queries() -> DataError {
+    DataError::Setting {
+        key: "queries_per_class",
+        message: "0 leaves nothing to evaluate with".into(),
+        remedy: "write at least 1, or remove the key: every held-out image is then a query".into(),
+    }
+}
+
+/// For each class, whether it is held out: the same draw on every machine.
+pub(super) fn held_out_classes(classes: &[&String], options: &FolderOptions) -> Result<Vec<bool>, DataError> {
+    let count = classes.len();
+    let train = trained(count, options)?;
     let mut order: Vec<usize> = (0..count).collect();
     crate::random::stream(options.seed, "image folder: split of the classes", &[]).shuffle(&mut order);
     let mut held_out = vec![true; count];
@@ -203,11 +264,7 @@ pub(super) fn held_out_classes(classes: &[&String], options: &FolderOptions) -> 
 /// Of each held-out class that is both query and gallery: some are queries, the others the gallery.
 fn draw_queries(items: &mut [Item], queries: usize, seed: u64) -> Result<(), DataError> {
     if queries == 0 {
-        return Err(DataError::Setting {
-            key: "queries_per_class",
-            message: "0 leaves nothing to evaluate with".into(),
-            remedy: "write at least 1, or remove the key: every held-out image is then a query".into(),
-        });
+        return Err(no_queries());
     }
     if items.iter().any(|item| item.is_query != item.is_gallery) {
         return Err(DataError::Setting {
@@ -321,6 +378,7 @@ mod tests {
         let options = FolderOptions {
             train_fraction: Some(0.7),
             queries_per_class: Some(1),
+            closed_set: false,
             seed: 3,
         };
         let table = read(&options);
@@ -346,6 +404,7 @@ mod tests {
         let options = FolderOptions {
             train_fraction: Some(0.0),
             queries_per_class: Some(5),
+            closed_set: false,
             seed: 0,
         };
         let table = read(folder.path(), &options).unwrap();

@@ -1,84 +1,20 @@
 //! The keys of a recipe's `[data]` that choose a data set.
 
 mod adjust;
+mod expand;
+mod open;
 mod split;
-
-use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::deepfashion_c2s::{ConsumerToShopOptions, Val};
-use super::street2shop::Street2ShopOptions;
-use super::{FolderOptions, WardrobeOptions};
+use super::WardrobeOptions;
+use super::deepfashion_c2s::Val;
+use super::layout::Layout;
 use crate::data::error::DataError;
-use crate::data::native::ReadOptions;
-use crate::data::table::{Split, Table};
 
-/// What `data.dataset` may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// The catalogue inside the binary.
-    Furniture,
-    /// An image folder: `<class>/<image>` or `<split>/<class>/<image>`, under `root`.
-    Folder,
-    /// A native table (CSV, JSONL, Parquet): `table`.
-    Table,
-    /// Market-1501 as published, under `root`.
-    Market1501,
-    /// DukeMTMC-reID as published, under `root`.
-    #[serde(rename = "dukemtmc-reid")]
-    DukeMtmcReid,
-    /// DeepFashion In-shop Clothes Retrieval as published, under `root`.
-    #[serde(rename = "deepfashion-inshop")]
-    DeepFashionInShop,
-    /// DeepFashion Consumer-to-Shop as published, under `root`.
-    #[serde(rename = "deepfashion-c2s")]
-    DeepFashionC2s,
-    /// Exact Street2Shop, under `root`: `meta/json/` and the photos.
-    Street2Shop,
-    /// Stanford Online Products as published, under `root`.
-    Sop,
-    /// Tar shards in the layout of WebDataset: `shards`.
-    Shards,
-    /// Our own garments, drawn as they are asked for: `wardrobe`.
-    Wardrobe,
-}
-
-impl Layout {
-    /// Every one.
-    pub const ALL: [Layout; 11] = [
-        Self::Furniture,
-        Self::Folder,
-        Self::Table,
-        Self::Market1501,
-        Self::DukeMtmcReid,
-        Self::DeepFashionInShop,
-        Self::DeepFashionC2s,
-        Self::Street2Shop,
-        Self::Sop,
-        Self::Shards,
-        Self::Wardrobe,
-    ];
-
-    /// The value of `dataset` as it is written.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Furniture => "furniture",
-            Self::Folder => "folder",
-            Self::Table => "table",
-            Self::Market1501 => "market1501",
-            Self::DukeMtmcReid => "dukemtmc-reid",
-            Self::DeepFashionInShop => "deepfashion-inshop",
-            Self::DeepFashionC2s => "deepfashion-c2s",
-            Self::Street2Shop => "street2shop",
-            Self::Sop => "sop",
-            Self::Shards => "shards",
-            Self::Wardrobe => "wardrobe",
-        }
-    }
-}
+pub(crate) use expand::expand_path;
+pub use open::open;
 
 /// What becomes of rows whose picture is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -303,184 +239,12 @@ impl DatasetSection {
     }
 }
 
-/// Reads the data set that a section names. Relative paths start from the current folder.
-pub fn open(section: &DatasetSection) -> Result<Table, DataError> {
-    section.check()?;
-    let environment = |name: &str| std::env::var(name).ok();
-    let path = |key, value: &Option<String>| match value {
-        Some(value) => expand(key, value, &environment).map(Some),
-        None => Ok(None),
-    };
-    let root = path("root", &section.root)?;
-    let table = path("table", &section.table)?;
-    let needed = |path: Option<PathBuf>| path.unwrap_or_default();
-    let division = FolderOptions {
-        train_fraction: section.train_fraction,
-        queries_per_class: section.queries_per_class,
-        seed: section.split_seed.unwrap_or(0),
-    };
-    let mut table = match section.dataset {
-        Layout::Furniture => super::furniture()?,
-        Layout::Folder => super::folder(&needed(root), &division)?,
-        Layout::Table => {
-            let options = ReadOptions {
-                root,
-                allow_outside: section.allow_outside,
-            };
-            let table = crate::data::native::read(&needed(table), &options)?;
-            match section.train_fraction {
-                Some(_) => split::split(table, &division)?,
-                None => table,
-            }
-        }
-        Layout::Market1501 => super::market1501(&needed(root))?,
-        Layout::DukeMtmcReid => super::dukemtmc_reid(&needed(root))?,
-        Layout::DeepFashionInShop => super::deepfashion_inshop(&needed(root))?,
-        Layout::DeepFashionC2s => {
-            let options = ConsumerToShopOptions {
-                images: section.images.clone(),
-                val: section.val.unwrap_or_default(),
-                legacy_crop: section.legacy_df_crop,
-            };
-            super::deepfashion_c2s(&needed(root), &options)?
-        }
-        Layout::Street2Shop => {
-            let options = Street2ShopOptions {
-                images: section.images.clone(),
-                categories: section.categories.clone(),
-            };
-            super::street2shop(&needed(root), &options)?
-        }
-        Layout::Sop => super::sop(&needed(root))?,
-        Layout::Shards => {
-            let shards = path("shards", &section.shards)?;
-            crate::data::shards::read(&needed(shards).to_string_lossy())?
-        }
-        Layout::Wardrobe => {
-            let options = section.wardrobe.clone().unwrap_or_default();
-            super::wardrobe(&options, section.train_fraction)?
-        }
-    };
-    table = adjust::adjust(table, section);
-    if let Some(count) = section.limit_classes {
-        table = limit(&table, count);
-    }
-    Ok(table)
-}
-
-/// The first classes by name of each split; of the test and valid splits, those that have a query, where any has.
-fn limit(table: &Table, count: usize) -> Table {
-    let kept: Vec<_> = [Split::Train, Split::Valid, Split::Test]
-        .into_iter()
-        .map(|split| {
-            let queries = table.queries_of(split);
-            let rows = if queries.is_empty() {
-                table.rows(split)
-            } else {
-                queries
-            };
-            let mut labels = table.classes(&rows).labels().to_vec();
-            labels.truncate(count);
-            (split, labels)
-        })
-        .collect();
-    let keep = |split: Split, label: &String| {
-        kept.iter()
-            .any(|(s, labels)| *s == split && labels.binary_search(label).is_ok())
-    };
-    let mut limited = table.filtered(|item| keep(item.split, &item.label));
-    let (before, after) = (table.items.len(), limited.items.len());
-    limited.notes.push(format!(
-        "limit_classes = {count} keeps {after} of {before} images"
-    ));
-    limited
-}
-
-/// The path that a key of `[data]` says: `${NAME}` becomes the environment variable of that name; a leading `~/` the home folder.
-pub(crate) fn expand_path(key: &'static str, text: &str) -> Result<PathBuf, DataError> {
-    expand(key, text, &|name| std::env::var(name).ok())
-}
-
-fn expand(
-    key: &'static str,
-    text: &str,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<PathBuf, DataError> {
-    let variable = |name: &str| {
-        environment(name)
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| DataError::Setting {
-                key,
-                message: format!("the environment variable {name} in {text:?} is not set"),
-                remedy: format!(
-                    "run `export {name}=FOLDER` first, or write the path with --set data.{key}=FOLDER"
-                ),
-            })
-    };
-    let mut expanded = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("${") {
-        let Some(length) = rest[start..].find('}') else {
-            return Err(DataError::Setting {
-                key,
-                message: format!("{text:?} opens ${{ without closing it"),
-                remedy: "write ${NAME}".into(),
-            });
-        };
-        expanded.push_str(&rest[..start]);
-        expanded.push_str(&variable(&rest[start + 2..start + length])?);
-        rest = &rest[start + length + 1..];
-    }
-    expanded.push_str(rest);
-    if let Some(below) = expanded.strip_prefix("~/") {
-        return Ok(Path::new(&variable("HOME")?).join(below));
-    }
-    Ok(expanded.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::datasets::tests::layout;
 
     fn section(text: &str) -> DatasetSection {
         toml::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn variables_are_expanded_or_named() {
-        let environment = |name: &str| match name {
-            "DATA" => Some("/data".to_string()),
-            "HOME" => Some("/home/u".to_string()),
-            "EMPTY" => Some(String::new()),
-            _ => None,
-        };
-        let expand = |text: &str| expand("root", text, &environment);
-        assert_eq!(expand("${DATA}/market").unwrap(), Path::new("/data/market"));
-        assert_eq!(expand("a/${DATA}${DATA}b").unwrap(), Path::new("a//data/datab"));
-        assert_eq!(expand("~/market").unwrap(), Path::new("/home/u/market"));
-        assert_eq!(expand("plain $x {y}").unwrap(), Path::new("plain $x {y}"));
-        for name in ["NONE", "EMPTY"] {
-            let error = expand(&format!("${{{name}}}/m")).unwrap_err();
-            assert!(
-                error
-                    .to_string()
-                    .contains(&format!("data.root: the environment variable {name} in")),
-                "{error}"
-            );
-            assert!(
-                miette::Diagnostic::help(&error)
-                    .unwrap()
-                    .to_string()
-                    .contains(&format!("export {name}="))
-            );
-        }
-        assert!(
-            expand("${DATA")
-                .unwrap_err()
-                .to_string()
-                .contains("without closing it")
-        );
     }
 
     #[test]
@@ -521,31 +285,5 @@ mod tests {
         let text = "dataset = \"market1501\"\nroot = \"a\"\ntrain_fraction = 0.5";
         assert!(error(text).contains("data.train_fraction: means nothing to dataset = \"market1501\""));
         assert!(error("dataset = \"furniture\"\nlimit_classes = 0").contains("data.limit_classes"));
-    }
-
-    #[test]
-    fn limited_classes_are_the_first_of_each_split() {
-        let folder = layout(&[
-            "train/a/1.jpg",
-            "train/b/1.jpg",
-            "train/c/1.jpg",
-            "query/e/1.jpg",
-            "query/f/1.jpg",
-            "gallery/d/1.jpg",
-            "gallery/e/2.jpg",
-            "gallery/f/2.jpg",
-        ]);
-        let mut section = DatasetSection::new(Layout::Folder);
-        section.root = Some(folder.path().to_str().unwrap().into());
-        let all = open(&section).unwrap();
-        section.limit_classes = Some(1);
-        let table = open(&section).unwrap();
-        let labels: Vec<&str> = table.items.iter().map(|item| item.label.as_str()).collect();
-        assert_eq!(labels, ["e", "e", "a"]);
-        assert_ne!(all.fingerprint, table.fingerprint);
-        assert_eq!(
-            table.notes.last().unwrap(),
-            "limit_classes = 1 keeps 3 of 8 images"
-        );
     }
 }

@@ -24,7 +24,7 @@ pub(crate) mod rows;
 use std::path::{Path, PathBuf};
 
 use crate::data::error::{DataError, Problem, Problems, shorten};
-use crate::data::table::{ImageRef, Item, Table};
+use crate::data::table::{ImageRef, Item, Origin, Table};
 use rows::Rows;
 
 /// How image paths of a table are understood.
@@ -88,7 +88,9 @@ pub(crate) fn read_csv_with(
     resolve: impl Fn(&str) -> Result<ImageRef, (String, String)>,
 ) -> Result<Table, DataError> {
     let path = Path::new(name);
-    finish(name.into(), path, None, csv::read(path, bytes)?, &resolve)
+    let mut table = finish(name.into(), path, None, csv::read(path, bytes)?, &resolve)?;
+    table.origin = None;
+    Ok(table)
 }
 
 /// A table of rows that were read from a file, or all that is wrong with them.
@@ -137,6 +139,10 @@ pub(crate) fn finish(
     let mut table = Table::new(name, root, items);
     table.extra = extra;
     table.notes = notes;
+    table.origin = Some(Origin {
+        path: path.into(),
+        says_split: rows.present[columns::SPLIT],
+    });
     Ok(table)
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::data::error::tests::says;
 use crate::data::table::Split;
 use std::fs;
 
@@ -12,23 +13,6 @@ fn read_as(name: &str, content: impl AsRef<[u8]>) -> Result<Table, DataError> {
 
 fn csv(content: impl AsRef<[u8]>) -> Result<Table, DataError> {
     read_as("t.csv", content)
-}
-
-/// An error with its remedy, as people see both.
-fn message(result: Result<Table, DataError>) -> String {
-    let error = result.unwrap_err();
-    let help = miette::Diagnostic::help(&error)
-        .map(|help| help.to_string())
-        .unwrap_or_default();
-    format!("{error} | {help}")
-}
-
-#[track_caller]
-fn says(result: Result<Table, DataError>, parts: &[&str]) {
-    let text = message(result);
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in {text:?}");
-    }
 }
 
 const FULL: &str = "\

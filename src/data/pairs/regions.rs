@@ -4,8 +4,8 @@
 //! lines are read twice, once to find them and once in the order of the array, because all of them may not fit in memory.
 
 use super::{PairError, npy_header};
-use crate::base64;
 use crate::files::{FileError, write_whole};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -189,7 +189,9 @@ fn regions(reader: &mut BufReader<File>, path: &Path, place: Place) -> Result<(u
                 String::from_utf8_lossy(count)
             ))
         })?;
-    let bytes = base64::decode(features).ok_or_else(|| refuse("its features are not base64".into()))?;
+    let bytes = BASE64_STANDARD
+        .decode(features)
+        .map_err(|_| refuse("its features are not base64".into()))?;
     if bytes.is_empty() || bytes.len() % (4 * count) != 0 {
         return Err(refuse(format!(
             "{} bytes of features are not {count} regions of float32",
@@ -211,8 +213,11 @@ mod tests {
 
     fn line(id: &str, regions: usize, values: &[f32]) -> String {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let boxes = base64::encode(&vec![0; regions * 16]);
-        format!("{id}\t640\t480\t{regions}\t{boxes}\t{}\n", base64::encode(&bytes))
+        let boxes = BASE64_STANDARD.encode(vec![0; regions * 16]);
+        format!(
+            "{id}\t640\t480\t{regions}\t{boxes}\t{}\n",
+            BASE64_STANDARD.encode(&bytes)
+        )
     }
 
     fn run(text: &str, ids: Option<&[&str]>) -> Result<(Stacked, Vec<String>, Vec<f32>), PairError> {

@@ -137,6 +137,22 @@ pub enum SamplerError {
     },
 }
 
+fn enough(rows: usize, batch: usize) -> Result<(), SamplerError> {
+    match rows < batch {
+        true => Err(SamplerError::TooFewRows { batch, rows }),
+        false => Ok(()),
+    }
+}
+
+/// Rows in their order as batches without blanks; what makes no whole batch is left out.
+fn whole_batches(rows: &[usize], batch: usize) -> EpochPlan {
+    let real = |&row: &usize| Slot { row, real: true };
+    let batches = rows.chunks_exact(batch);
+    EpochPlan {
+        batches: batches.map(|chunk| chunk.iter().map(real).collect()).collect(),
+    }
+}
+
 impl SamplerSection {
     /// Slots per batch.
     pub fn batch_size(&self) -> usize {
@@ -190,39 +206,17 @@ impl SamplerSection {
             }
             Self::Random { batch } => {
                 positive("batch", batch)?;
-                if labels.len() < batch {
-                    return Err(SamplerError::TooFewRows {
-                        batch,
-                        rows: labels.len(),
-                    });
-                }
+                enough(labels.len(), batch)?;
                 let mut rows: Vec<usize> = (0..labels.len()).collect();
                 stream.shuffle(&mut rows);
-                let real = |&row| Slot { row, real: true };
-                Ok(EpochPlan {
-                    batches: rows
-                        .chunks_exact(batch)
-                        .map(|chunk| chunk.iter().map(real).collect())
-                        .collect(),
-                })
+                Ok(whole_batches(&rows, batch))
             }
             Self::Sharded { batch, buffer } => {
                 positive("batch", batch)?;
                 positive("buffer", buffer)?;
-                if labels.len() < batch {
-                    return Err(SamplerError::TooFewRows {
-                        batch,
-                        rows: labels.len(),
-                    });
-                }
+                enough(labels.len(), batch)?;
                 let rows = sharded::order(labels.len(), archives, buffer, &mut stream);
-                let real = |&row| Slot { row, real: true };
-                Ok(EpochPlan {
-                    batches: rows
-                        .chunks_exact(batch)
-                        .map(|chunk| chunk.iter().map(real).collect())
-                        .collect(),
-                })
+                Ok(whole_batches(&rows, batch))
             }
             Self::Sequential { batch } => {
                 positive("batch", batch)?;
@@ -281,11 +275,8 @@ pub struct BatchJob {
 
 impl std::fmt::Display for BatchJob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "batch {} of epoch {} (from 0)",
-            self.cursor.batch, self.cursor.epoch
-        )
+        // Evaluation has no epochs.
+        write!(f, "batch {} of {}", self.cursor.batch + 1, self.batches)
     }
 }
 

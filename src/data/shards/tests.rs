@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::read;
 use crate::data::error::DataError;
+use crate::data::error::tests::says;
 use crate::data::table::{ImageRef, Table};
 
 /// A tar archive in memory.
@@ -30,18 +31,6 @@ fn shards(shards: &[(&str, &[u8])]) -> tempfile::TempDir {
 
 fn open(folder: &Path) -> Result<Table, DataError> {
     read(folder.to_str().unwrap())
-}
-
-#[track_caller]
-fn says(result: Result<Table, DataError>, parts: &[&str]) {
-    let error = result.unwrap_err();
-    let help = miette::Diagnostic::help(&error)
-        .map(|help| help.to_string())
-        .unwrap_or_default();
-    let text = format!("{error} | {help}");
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in {text:?}");
-    }
 }
 
 #[test]

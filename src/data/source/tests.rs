@@ -92,14 +92,17 @@ fn augmentation_depends_on_epoch_and_row_not_on_the_place() {
 fn errors_name_the_file_or_the_row() {
     let (source, mut worker) = (source(), ImageWorker::default());
     let mut words = |row| {
-        source
+        let error = source
             .batch(&mut worker, &job(0, &[(0, true), (row, true)]))
-            .unwrap_err()
-            .to_string()
+            .unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        (error.to_string(), cause.unwrap_or_default())
     };
-    assert!(words(8).contains("8.jpg"));
-    assert!(words(9).contains("row 9"));
-    assert!(words(10).contains("10 rows"));
+    let (broken, why) = words(8);
+    assert_eq!(broken, "the picture of row 9 cannot be used");
+    assert!(why.contains("8.jpg"), "{why}");
+    assert_eq!(words(9).0, "the picture of row 10 cannot be used");
+    assert!(words(10).0.contains("10 rows"));
 }
 
 #[test]

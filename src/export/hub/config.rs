@@ -118,9 +118,10 @@ pub fn config(folder: &Folder<'_>, timm: Option<Timm>, classifier: &str) -> (Con
     (config, notes)
 }
 
-fn normalisation(preprocessing: &Preprocessing) -> ([f32; 3], [f32; 3]) {
+/// Mean and standard deviation per channel.
+fn normalisation(preprocessing: &Preprocessing) -> ([f64; 3], [f64; 3]) {
     let of = |op: &Op| match op {
-        Op::Normalize { mean, std } => Some((*mean, *std)),
+        Op::Normalize { mean, std } => Some((mean.map(shortest), std.map(shortest))),
         _ => None,
     };
     preprocessing
@@ -128,6 +129,12 @@ fn normalisation(preprocessing: &Preprocessing) -> ([f32; 3], [f32; 3]) {
         .iter()
         .find_map(of)
         .unwrap_or(([0.0; 3], [1.0; 3]))
+}
+
+/// The double of the shortest decimal that is this number in single precision: 0.485, where the number's own double is
+/// 0.48500001430511475.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 /// The preprocessing as timm's crop mode, interpolation and crop share, where it is one of the two that timm has:
@@ -179,6 +186,19 @@ mod tests {
             exif: true,
             output,
             ops,
+        }
+    }
+
+    #[test]
+    fn means_are_written_as_a_person_writes_them() {
+        let (mean, std) = normalisation(&preprocessing(vec![], [3, 8, 8]));
+        assert_eq!(
+            json!([mean, std]).to_string(),
+            "[[0.485,0.456,0.406],[0.229,0.224,0.225]]"
+        );
+        // Single precision reads the same numbers back.
+        for value in [0.1, 1.0 / 3.0, 16_777_216.0, f32::MIN_POSITIVE, -1.5e-7] {
+            assert_eq!(shortest(value) as f32, value);
         }
     }
 

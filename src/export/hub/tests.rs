@@ -124,6 +124,10 @@ fn timm_is_named_only_where_its_network_is_ours() {
     let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
     let config: serde_json::Value = serde_json::from_str(&read("config.json")).unwrap();
     assert_eq!(config["architecture"], "resnet18");
+    for file in ["config.json", "preprocessing.json"] {
+        let text = read(file);
+        assert!(text.contains("0.485,") && !text.contains("0.4850"), "{text}");
+    }
     assert_eq!(config["num_classes"], 2);
     assert_eq!(
         config["pretrained_cfg"]["input_size"],

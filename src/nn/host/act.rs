@@ -26,15 +26,16 @@ pub fn silu_slope(x: f32) -> f32 {
     s * (1.0 + x * (1.0 - s))
 }
 
+/// `1 / (1 + e⁻ˣ)`
 #[inline(always)]
-fn sigmoid(x: f32) -> f32 {
+pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
 /// eˣ within 2 ulp for |x| ≤ 87, held at those ends beyond: 2ⁿ · eʳ with |r| ≤ ln 2 / 2, and eʳ by the polynomial of degree 7
 /// that Cephes' `expf` uses.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     // Added to a small number, this leaves the nearest integer in the last bits.
     const ROUND: f32 = 12_582_912.0;
     const LN2_HIGH: f32 = 0.693_359_4;

@@ -2,7 +2,8 @@
 
 use super::fold::{Tile, Window};
 use super::product::{Matrix, product};
-use super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values, written};
+use super::scratch::{Scratch, with_scratch};
+use super::{Gradients, Kept, Shared, dense, tensor, values, weighted, written};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::ops::{Backward, Ops};
@@ -25,36 +26,21 @@ pub fn conv2d(
     if input != window.channels || output == 0 {
         return None;
     }
-    match (place(x)?, place(weight)?) {
-        (Place::Plain(x), Place::Plain(weight)) => {
-            Some(plain(forward(&window, output, &dense(x), &dense(weight))))
-        }
-        (Place::Tracked(x), Place::Tracked(weight)) => {
-            let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-            let (x, weight) = (dense(x), dense(weight));
-            let y = forward(&window, output, &x, &weight);
-            let state = State { window, x, weight };
-            Some(tracked(enter(Convolution, [x_node, weight_node], state, y)))
-        }
-        _ => None,
-    }
+    weighted(Convolution, window, [x, weight], forward)
 }
 
 #[derive(Debug)]
 struct Convolution;
 
-#[derive(Clone, Debug)]
-struct State {
-    window: Window,
-    x: FlexTensor,
-    weight: FlexTensor,
-}
-
 impl Backward<Flex, 2> for Convolution {
-    type State = State;
+    type State = Kept<Window>;
 
-    fn backward(self, ops: Ops<State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let State { window, x, weight } = ops.state;
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let Kept {
+            how: window,
+            x,
+            weight,
+        } = ops.state;
         let grad = dense(grads.consume::<Flex>(&ops.node));
         let output = weight.layout().shape()[0];
         let [x_node, weight_node] = ops.parents;
@@ -73,28 +59,15 @@ impl Backward<Flex, 2> for Convolution {
     }
 }
 
-fn forward(window: &Window, output: usize, x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
+fn forward(window: &Window, x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
+    let output = weight.layout().shape()[0];
     let kernel = Matrix::new(values(weight), window.channels * window.area());
     let found = convolve(window, output, values(x), kernel);
     tensor(found, [window.batch, output, window.map[0], window.map[1]])
 }
 
 thread_local! {
-    static SCRATCH: Cell<[Vec<f32>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
-}
-
-/// Runs `work` on two buffers of the thread, of at least those lengths and with any content.
-fn with_scratch<T>(lengths: [usize; 2], work: impl FnOnce(&mut [f32], &mut [f32]) -> T) -> T {
-    let mut buffers = SCRATCH.take();
-    for (buffer, length) in buffers.iter_mut().zip(lengths) {
-        if buffer.len() < length {
-            buffer.resize(length, 0.0);
-        }
-    }
-    let [first, second] = &mut buffers;
-    let answer = work(&mut first[..lengths[0]], &mut second[..lengths[1]]);
-    SCRATCH.set(buffers);
-    answer
+    static SCRATCH: Scratch<2> = const { Cell::new([Vec::new(), Vec::new()]) };
 }
 
 /// Columns per tile: the unfolded input should stay in a core's cache, and a product should be worth its start.
@@ -115,7 +88,7 @@ fn convolve(window: &Window, output: usize, x: &[f32], kernel: Matrix) -> Vec<f3
             if direct { 0 } else { depth * count },
             if single { 0 } else { output * count },
         ];
-        with_scratch(lengths, |columns, result| {
+        with_scratch(&SCRATCH, lengths, |[columns, result]| {
             let first = tile.rows.start * window.map[1];
             let right = if direct {
                 let image = &x[tile.images.start * window.channels * pixels..][..window.channels * pixels];
@@ -245,7 +218,7 @@ fn accumulate(
             if direct { 0 } else { height * count },
             gathered(tile, window, output),
         ];
-        with_scratch(lengths, |columns, buffer| {
+        with_scratch(&SCRATCH, lengths, |[columns, buffer]| {
             let left = tile_of(window, output, grad, tile, buffer);
             let right = if direct {
                 let pixels = window.pixels();
@@ -312,7 +285,7 @@ fn input_gradient(window: &Window, output: usize, weight: &[f32], grad: &[f32]) 
         // SAFETY: inside of `found`, and no other group has these images.
         let found = unsafe { std::slice::from_raw_parts_mut(at, tile.images.len() * images) };
         let lengths = [block * area * count, gathered(tile, window, output)];
-        with_scratch(lengths, |columns, buffer| {
+        with_scratch(&SCRATCH, lengths, |[columns, buffer]| {
             let right = tile_of(window, output, grad, tile, buffer);
             for start in (0..window.channels).step_by(block) {
                 let channels = start..(start + block).min(window.channels);

@@ -8,7 +8,8 @@
 mod kernel;
 
 use super::fold::Window;
-use super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values, written};
+use super::scratch::{Scratch, with_scratch};
+use super::{Gradients, Kept, Shared, dense, tensor, values, weighted, written};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::ops::{Backward, Ops};
@@ -32,35 +33,17 @@ pub fn conv2d(
     if input != 1 || output != window.channels {
         return None;
     }
-    let lay = Layout::new(window);
-    match (place(x)?, place(weight)?) {
-        (Place::Plain(x), Place::Plain(weight)) => Some(plain(forward(&lay, &dense(x), &dense(weight)))),
-        (Place::Tracked(x), Place::Tracked(weight)) => {
-            let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-            let (x, weight) = (dense(x), dense(weight));
-            let y = forward(&lay, &x, &weight);
-            let state = State { lay, x, weight };
-            Some(tracked(enter(Depthwise, [x_node, weight_node], state, y)))
-        }
-        _ => None,
-    }
+    weighted(Depthwise, Layout::new(window), [x, weight], forward)
 }
 
 #[derive(Debug)]
 struct Depthwise;
 
-#[derive(Clone, Debug)]
-struct State {
-    lay: Layout,
-    x: FlexTensor,
-    weight: FlexTensor,
-}
-
 impl Backward<Flex, 2> for Depthwise {
-    type State = State;
+    type State = Kept<Layout>;
 
-    fn backward(self, ops: Ops<State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
-        let State { lay, x, weight } = ops.state;
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let Kept { how: lay, x, weight } = ops.state;
         let grad = dense(grads.consume::<Flex>(&ops.node));
         let [x_node, weight_node] = ops.parents;
         let wanted = [x_node.is_some(), weight_node.is_some()];
@@ -198,21 +181,7 @@ impl Layout {
 }
 
 thread_local! {
-    static SCRATCH: Cell<[Vec<f32>; 3]> = const { Cell::new([Vec::new(), Vec::new(), Vec::new()]) };
-}
-
-/// Runs `work` on three buffers of the thread, of at least those lengths and with any content.
-fn with_scratch<T>(lengths: [usize; 3], work: impl FnOnce([&mut [f32]; 3]) -> T) -> T {
-    let mut buffers = SCRATCH.take();
-    for (buffer, length) in buffers.iter_mut().zip(lengths) {
-        if buffer.len() < length {
-            buffer.resize(length, 0.0);
-        }
-    }
-    let [a, b, c] = &mut buffers;
-    let answer = work([&mut a[..lengths[0]], &mut b[..lengths[1]], &mut c[..lengths[2]]]);
-    SCRATCH.set(buffers);
-    answer
+    static SCRATCH: Scratch<3> = const { Cell::new([Vec::new(), Vec::new(), Vec::new()]) };
 }
 
 fn forward(lay: &Layout, x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
@@ -230,7 +199,7 @@ fn forward(lay: &Layout, x: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
             .enumerate()
             .for_each(|(plane, y)| {
                 let weight = &weight[plane % channels * area..][..area];
-                with_scratch([lay.packed(), lay.run(), 0], |[packed, run, _]| {
+                with_scratch(&SCRATCH, [lay.packed(), lay.run(), 0], |[packed, run, _]| {
                     lay.pack(&x[plane * pixels..][..pixels], packed);
                     let taps: Vec<(usize, f32)> = lay
                         .taps
@@ -268,7 +237,7 @@ fn gradients(
             lay.farthest() + lay.run().max(lay.size().next_multiple_of(LANES)),
             lay.packed() + LANES,
         ];
-        with_scratch(lengths, |[packed, run, found]| {
+        with_scratch(&SCRATCH, lengths, |[packed, run, found]| {
             let mut totals = vec![0.0f64; area];
             for image in 0..batch {
                 let plane = image * channels + channel;

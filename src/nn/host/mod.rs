@@ -10,13 +10,17 @@
 //! is added in a fixed order.
 
 mod act;
-pub mod attend;
 pub mod conv;
 pub mod depthwise;
 mod fold;
+pub mod gru;
+pub mod matching;
 pub mod norm;
 pub mod pool;
 mod product;
+mod scratch;
+#[cfg(test)]
+mod testing;
 
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
@@ -58,6 +62,42 @@ where
     match op.prepare::<NoCheckpointing>(parents).compute_bound().stateful() {
         OpsKind::Tracked(prep) => prep.finish(state, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
+    }
+}
+
+/// What a layer of an input and a kernel keeps for its gradients.
+#[derive(Clone, Debug)]
+struct Kept<How> {
+    /// How the two meet.
+    how: How,
+    x: FlexTensor,
+    weight: FlexTensor,
+}
+
+/// A layer of an input and a kernel: both outside of any graph, or both in one. `None` where either lies elsewhere.
+fn weighted<Op, How>(
+    op: Op,
+    how: How,
+    [x, weight]: [&Tensor<4>; 2],
+    forward: impl FnOnce(&How, &FlexTensor, &FlexTensor) -> FlexTensor,
+) -> Option<Tensor<4>>
+where
+    Op: Backward<Flex, 2, State = Kept<How>>,
+{
+    match (place(x)?, place(weight)?) {
+        (Place::Plain(x), Place::Plain(weight)) => Some(plain(forward(&how, &dense(x), &dense(weight)))),
+        (Place::Tracked(x), Place::Tracked(weight)) => {
+            let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+            let (x, weight) = (dense(x), dense(weight));
+            let y = forward(&how, &x, &weight);
+            Some(tracked(enter(
+                op,
+                [x_node, weight_node],
+                Kept { how, x, weight },
+                y,
+            )))
+        }
+        _ => None,
     }
 }
 

@@ -110,14 +110,11 @@ fn forward(window: &Window, x: &[f32]) -> (Vec<f32>, Vec<u32>) {
 mod tests {
     use super::*;
     use crate::device::cpu;
+    use crate::nn::host::testing::vector;
     use crate::nn::init::tests::noise;
     use burn::tensor::TensorData;
     use burn::tensor::module::max_pool2d as burns;
     use burn::tensor::ops::MaxPoolOptions;
-
-    fn vector<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-        x.into_data().try_into_vec_as().unwrap()
-    }
 
     #[test]
     fn output_and_gradient_are_burns() {

@@ -1,4 +1,4 @@
-//! One matrix product on one thread.
+//! One matrix product, on one thread or on all.
 
 /// A matrix in a slice: element `(row, column)` lies at `row · rows + column · columns`.
 #[derive(Clone, Copy)]
@@ -40,12 +40,40 @@ impl<'a> Matrix<'a> {
 /// `to` is valid for writes (and reads, if `add`) at `row · width + column` for every `row < m` and `column < n`, and nothing
 /// else touches those places during the call.
 pub(super) unsafe fn product(
-    [m, n, k]: [usize; 3],
+    sizes: [usize; 3],
     left: Matrix,
     right: Matrix,
     to: *mut f32,
     width: usize,
     add: bool,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { run(sizes, [left, right], to, width, add, gemm::Parallelism::None) }
+}
+
+/// [`product`] on all threads, for those that wait for one large product. Threads share rows and columns, never a sum.
+///
+/// # Safety
+/// As of [`product`].
+pub(super) unsafe fn wide_product(
+    sizes: [usize; 3],
+    left: Matrix,
+    right: Matrix,
+    to: *mut f32,
+    width: usize,
+    add: bool,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { run(sizes, [left, right], to, width, add, gemm::Parallelism::Rayon(0)) }
+}
+
+unsafe fn run(
+    [m, n, k]: [usize; 3],
+    [left, right]: [Matrix; 2],
+    to: *mut f32,
+    width: usize,
+    add: bool,
+    parallelism: gemm::Parallelism,
 ) {
     if m == 0 || n == 0 || k == 0 {
         return;
@@ -75,7 +103,7 @@ pub(super) unsafe fn product(
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            parallelism,
         );
     }
 }

@@ -79,6 +79,7 @@ impl EncoderConfig {
 }
 
 /// How the reference code draws its weights: linear layers Xavier uniform with bias 0, words uniform in ±0.1, the GRU in ±1/√hidden.
+/// T-EMDE's hyperplanes are standard normal; [`GlobalKind::draw`](super::GlobalKind::draw) knows their scale.
 pub fn draw(info: &ParamInfo) -> Option<Draw> {
     match (info.container, info.name) {
         ("Linear", "bias") => Some(Draw::Constant(0.0)),

@@ -1,6 +1,7 @@
 //! One vector for a whole image or caption: the host's gated self-attention, the plain mean, or T-EMDE in their place.
 
-use crate::nn::{BatchNorm, BatchNormConfig, Lengths, TEmde, TEmdeConfig, unit};
+use super::encoders;
+use crate::nn::{BatchNorm, BatchNormConfig, Draw, Lengths, ParamInfo, TEmde, TEmdeConfig, unit};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
@@ -64,6 +65,14 @@ impl GlobalKind {
         global
     }
 
+    /// [`encoders::draw`], with the hyperplanes at the scale that the layer asks for.
+    pub fn draw(&self, info: &ParamInfo) -> Option<Draw> {
+        match (self, info.container, info.name) {
+            (Self::TEmde { layer, .. }, "TEmde", "weight") => Some(Draw::Normal { std: layer.scale }),
+            _ => encoders::draw(info),
+        }
+    }
+
     /// Length of the vector.
     pub fn len(&self, dim: usize) -> usize {
         match self {
@@ -114,6 +123,34 @@ impl Global {
             (Some(attention), _) => attention.forward(words, mask),
             (_, Some(sketch)) => sketch.forward(words, mask),
             _ => mean(words, mask),
+        }
+    }
+}
+
+impl Global {
+    /// With T-EMDE's hyperplanes moved to the median of a batch's tokens, images `[images, regions, dim]` and captions
+    /// `[captions, tokens, dim]` alike ([`TEmde::with_median_offsets`]). Other kinds stay as they are.
+    pub fn with_median_offsets(self, regions: Tensor<3>, words: Tensor<3>, lengths: &Lengths) -> Self {
+        let [images, count, dim] = regions.dims();
+        let [captions, padded, _] = words.dims();
+        let seen = Tensor::<2>::ones([1, images * count], &regions.device());
+        let read = lengths.mask(&words.device()).reshape([1, captions * padded]);
+        let regions = regions.reshape([1, images * count, dim]);
+        let words = words.reshape([1, captions * padded, dim]);
+        match (self.sketch, self.text_sketch) {
+            (Some(sketch), None) => Self {
+                sketch: Some(sketch.with_median_offsets(
+                    Tensor::cat(vec![regions, words], 1),
+                    Tensor::cat(vec![seen, read], 1),
+                )),
+                text_sketch: None,
+                ..self
+            },
+            (sketch, text_sketch) => Self {
+                sketch: sketch.map(|sketch| sketch.with_median_offsets(regions, seen)),
+                text_sketch: text_sketch.map(|sketch| sketch.with_median_offsets(words, read)),
+                ..self
+            },
         }
     }
 }

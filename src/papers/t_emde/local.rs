@@ -4,7 +4,7 @@
 //! `ctx_w = unit(Σ_r α V_r)`; `s_w = unit((ctx_w − T_w)² W + b)`. All captions of a batch are one computation: what lies behind a
 //! caption's end is masked, not cut off.
 
-use crate::nn::host::attend::{Columns, attended_difference};
+use crate::nn::host::matching::{self, Pairs};
 use crate::nn::{Lengths, unit};
 use burn::nn::Linear;
 use burn::tensor::activation::{leaky_relu, softmax};
@@ -53,23 +53,6 @@ impl Words<'_> {
             Self::Own(..) => mask.unsqueeze_dim(1),
         }
     }
-
-    /// The columns `caption · tokens + word` that hold a word.
-    fn columns(&self) -> Columns {
-        let padded = self.lengths().padded();
-        let each = self.lengths().each();
-        match self {
-            Self::Shared(..) => Columns::shared(
-                each.iter()
-                    .enumerate()
-                    .flat_map(|(c, &length)| (0..length).map(move |w| (c * padded + w) as u32))
-                    .collect(),
-            ),
-            Self::Own(..) => {
-                Columns::of_sets(each.iter().map(|&length| (0..length as u32).collect()).collect())
-            }
-        }
-    }
 }
 
 /// α: how much each word attends to each region, `[images, captions, tokens, regions]`; rows behind a caption's end are uniform.
@@ -110,18 +93,26 @@ pub fn similarity(regions: &Tensor<3>, words: Words, projection: &Linear) -> Ten
     let weight = projection.weight.val();
     let bias = projection.bias.as_ref().expect("the projection has a bias").val();
     let [_, out] = weight.dims();
-    let found =
-        attended_difference(&alpha, regions, &own, &weight, &bias, &words.columns()).unwrap_or_else(|| {
-            let context = unit(alpha.matmul(regions.clone()), 2);
-            let difference = context - own;
-            let squares = difference.clone() * difference;
-            let projected =
-                squares.reshape([images * captions * tokens, dim]).matmul(weight) + bias.unsqueeze::<2>();
-            unit(projected, 1).reshape([images, captions * tokens, out])
-                * words
-                    .mask(&regions.device())
-                    .expand([images, captions, tokens])
-                    .reshape([images, captions * tokens, 1])
-        });
-    found.reshape([images, captions, tokens, out])
+    let context = unit(alpha.matmul(regions.clone()), 2);
+    let difference = context - own;
+    let squares = (difference.clone() * difference).reshape([images * captions * tokens, dim]);
+    let found = unit(squares.matmul(weight) + bias.unsqueeze::<2>(), 1);
+    let mask = words.mask(&regions.device()).unsqueeze_dim::<4>(3);
+    found.reshape([images, captions, tokens, out]) * mask
+}
+
+/// The similarity vectors of some pairs, the words of each behind one another, `[rows, similarity dim]`: regions
+/// `[images, regions, dim]`, words `[captions, tokens, dim]`. One operation on the CPU, `None` elsewhere.
+pub fn on_host(
+    regions: &Tensor<3>,
+    words: &Tensor<3>,
+    projection: &Linear,
+    pairs: &Pairs,
+) -> Option<Tensor<2>> {
+    let attention = matching::Attention {
+        slope: SLOPE as f32,
+        sharpness: SHARPNESS as f32,
+    };
+    let bias = projection.bias.as_ref()?.val();
+    matching::local_similarity(regions, words, &projection.weight.val(), &bias, pairs, attention)
 }

@@ -10,6 +10,7 @@
 //! | global vectors: gated self-attention, mean, T-EMDE | [`global`] | the host's code; the layer is [`crate::nn::TEmde`] |
 //! | attention filtration | [`saf`] | the host's code |
 //! | graph reasoning | [`sgr`] | the host's code |
+//! | an exact step with a graph of the hardest pairs alone | [`hard_pairs`] | ours |
 //! | the model, its loss and what follows from the first batch | [`system`] | the host's code; the offsets are ours |
 //! | the loss | [`crate::losses::HardestHinge`] | the host's code |
 //!
@@ -19,6 +20,7 @@
 
 pub mod encoders;
 pub mod global;
+pub mod hard_pairs;
 pub mod local;
 mod released;
 pub mod saf;
@@ -30,8 +32,9 @@ pub mod system;
 pub use encoders::{EncoderConfig, ImageEncoder, TextEncoder};
 pub use global::{Global, GlobalKind};
 pub use settings::{LossSection, Matching, ModelSection};
-pub use similarity::{EncodedCaptions, EncodedImages, Head, Similarity, SimilarityConfig};
-
+pub use similarity::{
+    EncodedCaptions, EncodedImages, Head, RELEASED_NAMES, Similarity, SimilarityConfig, released_name,
+};
 pub use system::Matcher;
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Checkpoints of the hosts' released code.
 
+use super::RELEASED_NAMES;
 use crate::backbones::weights::Tensors;
+use regex::Regex;
 
 /// A released checkpoint's weights under our names. The file is a dictionary whose `model` is a list of three state dicts: image encoder,
 /// text encoder, similarity encoder. None if these are other weights.
@@ -13,29 +15,30 @@ pub fn import(weights: &Tensors) -> Option<Tensors> {
     if !released.iter().all(|name| weights.contains_key(*name)) {
         return None;
     }
-    let ours = weights.iter().filter_map(|(name, data)| {
-        // What else a checkpoint holds, and the count of batches that torch keeps beside its norms, is no weight.
-        let name = name.strip_prefix("model.")?;
-        if name.ends_with("num_batches_tracked") {
-            return None;
+    let names: Vec<(Regex, &str)> = RELEASED_NAMES
+        .iter()
+        .filter_map(|(theirs, ours)| Some((Regex::new(theirs).ok()?, *ours)))
+        .collect();
+    let our_name = |name: &str| -> Option<String> {
+        let (part, name) = name.strip_prefix("model.")?.split_once('.')?;
+        let similarity =
+            |name: String, (theirs, ours): &(Regex, &str)| theirs.replace(&name, *ours).into_owned();
+        match part {
+            // torch's count of batches beside its norms is no weight.
+            _ if name.ends_with("num_batches_tracked") => None,
+            "0" => Some(format!("image.{name}")),
+            "1" => Some(format!("text.{name}")),
+            "2" => Some(format!(
+                "similarity.{}",
+                names.iter().fold(name.to_string(), similarity)
+            )),
+            _ => None,
         }
-        Some((our_name(name)?, data.clone()))
-    });
+    };
+    let ours = weights
+        .iter()
+        .filter_map(|(name, data)| Some((our_name(name)?, data.clone())));
     Some(ours.collect())
-}
-
-fn our_name(name: &str) -> Option<String> {
-    let (part, name) = name.split_once('.')?;
-    let (first, rest) = name.split_once('.')?;
-    Some(match (part, first) {
-        ("0", _) => format!("image.{name}"),
-        ("1", _) => format!("text.{name}"),
-        ("2", "SAF_module") => format!("similarity.saf.{rest}"),
-        ("2", "SGR_module") => format!("similarity.sgr.{rest}"),
-        ("2", "v_global_w" | "t_global_w") => format!("similarity.global.{name}"),
-        ("2", _) => format!("similarity.{name}"),
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! SAF, similarity attention filtration: which words of a pair count (Diao et al. 2021, section 3.4; the released code).
 
+use crate::nn::host::matching::{self, Filter, Pairs, Statistics};
 use crate::nn::{unit, unit_sum};
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::nn::{Linear, LinearConfig};
@@ -53,6 +54,28 @@ impl Saf {
             .reshape([images, captions, dim]);
         unit(whole * first + local, 2)
     }
+
+    /// The same of some pairs, `[pairs, dim]`: global similarities `[pairs, dim]`, word similarities `[rows, dim]`. One operation on the
+    /// CPU, `None` elsewhere.
+    pub fn on_host(&self, whole: &Tensor<2>, words: &Tensor<2>, pairs: &Pairs) -> Option<Tensor<2>> {
+        let device = whole.device();
+        let value = |running: &RunningState<Tensor<1>>| running.value_sync().into_scalar::<f32>();
+        let fixed = match self.bn.in_training(&device) {
+            true => None,
+            false => Some([value(&self.bn.running_mean), value(&self.bn.running_var)]),
+        };
+        let filter = Filter {
+            weight: &self.attn_sim_w.weight.val(),
+            bias: &self.attn_sim_w.bias.as_ref()?.val(),
+            gamma: &self.bn.weight.val(),
+            beta: &self.bn.bias.val(),
+            eps: EPS as f32,
+            fixed,
+        };
+        let (found, statistics) = matching::filtered(whole, words, filter, pairs)?;
+        self.bn.track_each(&statistics, &device);
+        Some(unit(found, 1))
+    }
 }
 
 /// A batch norm of one channel whose training statistics are those of *one caption* over all images and its own rows, because the
@@ -83,6 +106,11 @@ impl CaptionNorm {
         }
     }
 
+    /// Whether a forward pass on that device takes its statistics from the batch.
+    pub(super) fn in_training(&self, device: &Device) -> bool {
+        device.is_autodiff() && self.training.is_enabled()
+    }
+
     /// `[images, captions, rows]` with a mask `[1 or images, captions, rows]`. Masked values are any.
     pub fn forward(&self, x: Tensor<3>, mask: &Tensor<3>) -> Tensor<3> {
         let device = x.device();
@@ -90,7 +118,7 @@ impl CaptionNorm {
             self.weight.val().reshape([1, 1, 1]),
             self.bias.val().reshape([1, 1, 1]),
         );
-        if !(device.is_autodiff() && self.training.is_enabled()) {
+        if !self.in_training(&device) {
             let mean = self
                 .running_mean
                 .value_sync()
@@ -113,6 +141,23 @@ impl CaptionNorm {
         let var = sum(centred.clone() * centred.clone()) / count.clone();
         self.track(&mean, &var, &count, &device);
         centred / (var + EPS).sqrt() * weight + bias
+    }
+
+    /// [`Self::track`] of statistics on the host.
+    fn track_each(&self, statistics: &[Statistics], device: &Device) {
+        if statistics.is_empty() {
+            return;
+        }
+        let unbiased = |s: &Statistics| s.variance * s.count as f64 / (s.count.max(2) - 1) as f64;
+        let means = statistics.iter().map(|s| s.mean).collect::<Vec<_>>();
+        let variances = statistics.iter().map(unbiased).collect::<Vec<_>>();
+        for (running, each) in [(&self.running_mean, means), (&self.running_var, variances)] {
+            let old = f64::from(running.value_sync().into_scalar::<f32>());
+            let new = each
+                .iter()
+                .fold(old, |run, value| (1.0 - MOMENTUM) * run + MOMENTUM * value);
+            running.update(Tensor::<1>::from_floats([new as f32], device));
+        }
     }
 
     /// `run ← 0.9 · run + 0.1 · caption` for every caption in turn, in closed form.

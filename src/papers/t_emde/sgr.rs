@@ -1,5 +1,6 @@
 //! SGR, similarity graph reasoning: the words' similarities inform the global one (Diao et al. 2021, section 3.3; the released code).
 
+use crate::nn::host::matching::{self, Pairs, Step};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{relu, softmax};
@@ -72,4 +73,45 @@ pub fn reason(steps: &[GraphStep], whole: Tensor<3>, words: Tensor<4>, mask: Ten
         nodes = step.forward(nodes, &outside, index + 1 == steps.len());
     }
     nodes.narrow(1, 0, 1).reshape([images, captions, dim])
+}
+
+/// The same of some pairs, `[pairs, dim]`: global similarities `[pairs, dim]`, word similarities `[rows, dim]`. The CPU's own operations;
+/// `None` on other devices.
+pub fn on_host(
+    steps: &[GraphStep],
+    whole: &Tensor<2>,
+    words: &Tensor<2>,
+    pairs: &Pairs,
+) -> Option<Tensor<2>> {
+    if whole.device().is_autodiff() {
+        return in_graph(steps, whole, words, pairs);
+    }
+    let steps: Vec<Step> = steps
+        .iter()
+        .map(|step| {
+            let of = |linear: &Linear| Some((linear.weight.val(), linear.bias.as_ref()?.val()));
+            Some(Step {
+                query: of(&step.graph_query_w)?,
+                key: step.graph_key_w.weight.val(),
+                out: of(&step.sim_graph_w)?,
+            })
+        })
+        .collect::<Option<_>>()?;
+    matching::reasoned(whole, words, &steps, pairs)
+}
+
+/// In a graph, one operation a step, with `Q Kᵀ = (E M + u) Eᵀ` where `M = W_q W_kᵀ` and `u = W_k b_q`; what is left out is the same for
+/// every key. `b_k` has no influence, and hears so.
+fn in_graph(steps: &[GraphStep], whole: &Tensor<2>, words: &Tensor<2>, pairs: &Pairs) -> Option<Tensor<2>> {
+    let mut nodes = Tensor::cat(vec![whole.clone(), words.clone()], 0);
+    for (index, step) in steps.iter().enumerate() {
+        let bias = |linear: &Linear| Some(linear.bias.as_ref()?.val().unsqueeze::<2>());
+        let key = step.graph_key_w.weight.val();
+        let asked = step.graph_query_w.weight.val().matmul(key.clone().transpose());
+        let shift = bias(&step.graph_query_w)?.matmul(key.transpose()) + bias(&step.graph_key_w)? * 0.0;
+        let (weight, out_bias) = (step.sim_graph_w.weight.val(), bias(&step.sim_graph_w)?);
+        let last = index + 1 == steps.len();
+        nodes = matching::graph_step(&nodes, [&asked, &shift], [&weight, &out_bias], pairs, last)?;
+    }
+    Some(nodes)
 }

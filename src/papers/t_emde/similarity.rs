@@ -4,11 +4,17 @@ use super::global::{Global, GlobalKind};
 use super::local::{self, Words};
 use super::saf::Saf;
 use super::sgr::{self, GraphStep};
+use crate::nn::host::matching::{self, Pairs};
 use crate::nn::{Lengths, unit};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::ops::Range;
+
+/// Images and captions of a block that is scored at once on the CPU, outside of a graph.
+const IMAGES: usize = 8;
+const CAPTIONS: usize = 128;
 
 /// What turns a pair's similarity vectors into one.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -72,6 +78,26 @@ pub struct Similarity {
     pub sgr: Vec<GraphStep>,
 }
 
+/// Names of the released state dict of the similarity encoder (patterns), and what they are called here.
+pub const RELEASED_NAMES: [(&str, &str); 3] = [
+    (r"(^|\.)([vt]_global_w)\.", "${1}global.$2."),
+    (r"(^|\.)SAF_module\.", "${1}saf."),
+    (r"(^|\.)SGR_module\.", "${1}sgr."),
+];
+
+/// The released name of a parameter or statistic of a [`Similarity`] called so here.
+pub fn released_name(name: &str) -> String {
+    let parts = name
+        .split('.')
+        .filter(|part| *part != "global")
+        .map(|part| match part {
+            "saf" => "SAF_module",
+            "sgr" => "SGR_module",
+            part => part,
+        });
+    parts.collect::<Vec<_>>().join(".")
+}
+
 /// Encoded images with their global vectors.
 #[derive(Clone, Debug)]
 pub struct EncodedImages {
@@ -90,6 +116,42 @@ pub struct EncodedCaptions {
     pub whole: Tensor<2>,
     /// Words of each.
     pub lengths: Lengths,
+}
+
+impl EncodedImages {
+    fn some(&self, rows: Range<usize>) -> Self {
+        Self {
+            regions: self.regions.clone().narrow(0, rows.start, rows.len()),
+            whole: self.whole.clone().narrow(0, rows.start, rows.len()),
+        }
+    }
+
+    /// The same outside of the graph.
+    pub fn plain(&self) -> Self {
+        Self {
+            regions: self.regions.clone().inner(),
+            whole: self.whole.clone().inner(),
+        }
+    }
+}
+
+impl EncodedCaptions {
+    fn some(&self, rows: Range<usize>) -> Self {
+        Self {
+            words: self.words.clone().narrow(0, rows.start, rows.len()),
+            whole: self.whole.clone().narrow(0, rows.start, rows.len()),
+            lengths: Lengths::new(self.lengths.each()[rows].to_vec(), self.lengths.padded()),
+        }
+    }
+
+    /// The same outside of the graph.
+    pub fn plain(&self) -> Self {
+        Self {
+            words: self.words.clone().inner(),
+            whole: self.whole.clone().inner(),
+            lengths: self.lengths.clone(),
+        }
+    }
 }
 
 impl Similarity {
@@ -111,6 +173,12 @@ impl Similarity {
 
     /// Logits of every image with every caption, `[images, captions]`; the score is their sigmoid.
     pub fn all(&self, images: &EncodedImages, captions: &EncodedCaptions) -> Tensor<2> {
+        self.all_on_host(images, captions)
+            .unwrap_or_else(|| self.all_padded(images, captions))
+    }
+
+    /// [`Self::all`] by burn's operations, on any device.
+    pub(super) fn all_padded(&self, images: &EncodedImages, captions: &EncodedCaptions) -> Tensor<2> {
         let [rows, global] = images.whole.dims();
         let [columns, _] = captions.whole.dims();
         let difference = images.whole.clone().reshape([rows, 1, global])
@@ -119,22 +187,126 @@ impl Similarity {
         self.logits(&images.regions, words, difference)
     }
 
-    /// Logits of the i-th image with the i-th caption, `[pairs]`.
+    /// [`Self::all`] by the CPU's own operations: at once in a graph, a block after the other outside of one.
+    fn all_on_host(&self, images: &EncodedImages, captions: &EncodedCaptions) -> Option<Tensor<2>> {
+        let [rows, ..] = images.regions.dims();
+        let [columns, _, _] = captions.words.dims();
+        if images.regions.device().is_autodiff() {
+            let logits = self.on_host(images, captions, &Pairs::all(rows, &captions.lengths))?;
+            return Some(logits.reshape([rows, columns]));
+        }
+        let mut blocks = Vec::new();
+        for first in (0..columns).step_by(CAPTIONS) {
+            let captions = captions.some(first..(first + CAPTIONS).min(columns));
+            let [count, _, _] = captions.words.dims();
+            let mut parts = Vec::new();
+            for first in (0..rows).step_by(IMAGES) {
+                let images = images.some(first..(first + IMAGES).min(rows));
+                let [rows, ..] = images.regions.dims();
+                let logits = self.on_host(&images, &captions, &Pairs::all(rows, &captions.lengths))?;
+                parts.push(logits.reshape([rows, count]));
+            }
+            blocks.push(Tensor::cat(parts, 0));
+        }
+        Some(Tensor::cat(blocks, 1))
+    }
+
+    /// Logits of some pairs by the CPU's own operations, `[pairs]`.
+    fn on_host(
+        &self,
+        images: &EncodedImages,
+        captions: &EncodedCaptions,
+        pairs: &Pairs,
+    ) -> Option<Tensor<1>> {
+        let words = local::on_host(&images.regions, &captions.words, &self.sim_tranloc_w, pairs)?;
+        let (weight, bias) = (
+            self.sim_tranglo_w.weight.val(),
+            self.sim_tranglo_w.bias.as_ref()?.val(),
+        );
+        let whole = matching::global_similarity(&images.whole, &captions.whole, &weight, &bias, pairs)?;
+        let vector = match &self.saf {
+            Some(saf) => saf.on_host(&whole, &words, pairs)?,
+            None => sgr::on_host(&self.sgr, &whole, &words, pairs)?,
+        };
+        Some(self.sim_eval_w.forward(vector).reshape([pairs.len()]))
+    }
+
+    /// Logits of the i-th image with the i-th caption, `[pairs]`. Not for training with an attention filtration.
     pub fn pairs(&self, images: &EncodedImages, captions: &EncodedCaptions) -> Tensor<1> {
+        self.refuse_training(&images.regions.device());
         let [pairs, global] = images.whole.dims();
         let difference = (images.whole.clone() - captions.whole.clone()).reshape([pairs, 1, global]);
         let words = Words::Own(&captions.words, &captions.lengths);
         self.logits(&images.regions, words, difference).reshape([pairs])
     }
 
-    fn logits(&self, regions: &Tensor<3>, words: Words, difference: Tensor<3>) -> Tensor<2> {
+    /// Logits of some pairs `[image, caption]`, `[pairs]`, each by itself as in [`Self::pairs`].
+    pub fn some(
+        &self,
+        images: &EncodedImages,
+        captions: &EncodedCaptions,
+        pairs: &[[usize; 2]],
+    ) -> Tensor<1> {
+        let device = images.regions.device();
+        self.refuse_training(&device);
+        let index = |rows: Vec<usize>| {
+            let rows: Vec<i32> = rows.into_iter().map(|row| row as i32).collect();
+            let count = rows.len();
+            Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device)
+        };
+        let [rows, ..] = images.regions.dims();
+        let (table, numbers) = Pairs::some(rows, pairs, &captions.lengths);
+        if let Some(logits) = self.on_host(images, captions, &table) {
+            return logits.select(0, index(numbers));
+        }
+        let (image, caption) = (
+            index(pairs.iter().map(|pair| pair[0]).collect()),
+            index(pairs.iter().map(|pair| pair[1]).collect()),
+        );
+        let images = EncodedImages {
+            regions: images.regions.clone().select(0, image.clone()),
+            whole: images.whole.clone().select(0, image),
+        };
+        // No longer than the longest of them.
+        let lengths: Vec<usize> = pairs
+            .iter()
+            .map(|pair| captions.lengths.each()[pair[1]])
+            .collect();
+        let longest = lengths.iter().copied().max().unwrap_or(1);
+        let captions = EncodedCaptions {
+            words: captions
+                .words
+                .clone()
+                .narrow(1, 0, longest)
+                .select(0, caption.clone()),
+            whole: captions.whole.clone().select(0, caption),
+            lengths: Lengths::new(lengths, longest),
+        };
+        self.pairs(&images, &captions)
+    }
+
+    /// A filtration's batch norm counts every image that a caption is compared with.
+    fn refuse_training(&self, device: &Device) {
+        assert!(
+            !self.saf.as_ref().is_some_and(|saf| saf.bn.in_training(device)),
+            "an attention filtration trains on whole matrices of pairs alone"
+        );
+    }
+
+    /// Global similarity vectors `[images, captions, similarity dim]` from differences of global vectors.
+    pub(super) fn whole(&self, difference: Tensor<3>) -> Tensor<3> {
         let [images, captions, global] = difference.dims();
-        let mask = words.mask(&regions.device());
-        let local = local::similarity(regions, words, &self.sim_tranloc_w);
         let squares = (difference.clone() * difference).reshape([images * captions, global]);
         let whole = unit(self.sim_tranglo_w.forward(squares), 1);
         let [_, size] = whole.dims();
-        let whole = whole.reshape([images, captions, size]);
+        whole.reshape([images, captions, size])
+    }
+
+    fn logits(&self, regions: &Tensor<3>, words: Words, difference: Tensor<3>) -> Tensor<2> {
+        let mask = words.mask(&regions.device());
+        let local = local::similarity(regions, words, &self.sim_tranloc_w);
+        let whole = self.whole(difference);
+        let [images, captions, size] = whole.dims();
         let vector = match &self.saf {
             Some(saf) => saf.forward(whole, local, mask),
             None => sgr::reason(&self.sgr, whole, local, mask),

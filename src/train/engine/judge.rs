@@ -5,7 +5,7 @@ use crate::data::feed::Feed;
 use crate::papers::Objective;
 use crate::train::TrainError;
 use crate::train::checkpoint::{self, Best};
-use crate::train::sinks::{EntrySplit, Histogram, Sink};
+use crate::train::sinks::{Histogram, Sink};
 
 impl<O, F> Engine<O, F>
 where
@@ -82,7 +82,7 @@ where
             .into_iter()
             .map(|(name, value)| (format!("{prefix}{name}"), value))
             .collect();
-        self.entry(self.state.epoch as f64, EntrySplit::Valid, &values)?;
+        self.entry(self.state.epoch as f64, hooks.measured_on(), &values)?;
         Ok(value)
     }
 

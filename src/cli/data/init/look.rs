@@ -31,8 +31,9 @@ pub(super) struct Found {
 }
 
 /// Looks at a folder or a table.
-pub(super) fn look(place: &Path) -> Result<Found, DataError> {
+pub(super) fn look(place: &Path, categories: bool) -> Result<Found, DataError> {
     let mut section = section(place)?;
+    section.closed_set = categories;
     let mut table = open(&section)?;
     let unsplit = table.items.iter().all(|item| item.split == Split::Train);
     let mut divided = false;
@@ -47,6 +48,13 @@ pub(super) fn look(place: &Path) -> Result<Found, DataError> {
         divided = true;
     }
     section.closed_set = !table.leaked().is_empty();
+    if divided && section.closed_set != categories {
+        return Err(refuse(
+            place,
+            "has no class with two pictures",
+            "put the pictures of a category into a folder of its own",
+        ));
+    }
     let missing = table.missing().len();
     if missing > 0 {
         section.missing = Missing::Skip;

@@ -5,6 +5,7 @@ use super::refuse;
 use crate::data::datasets::Missing;
 use crate::data::table::{Split, counted};
 use crate::data::{DataError, Layout};
+use crate::recipe::Recipe;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -19,8 +20,11 @@ pub(super) struct Written {
 /// How many optimiser steps a first run has, about.
 const STEPS: usize = 1500;
 
-/// Writes the recipe on `base`.
-pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, DataError> {
+/// The recipe whose preparation of pictures is replaced by one that suits what was found.
+const PLAIN: &str = "quickstart";
+
+/// Writes the recipe on `base`, which says `below`.
+pub(super) fn recipe(found: &Found, name: &str, base: &str, below: &Recipe) -> Result<Written, DataError> {
     let mut assumed = Vec::new();
     let table = &found.table;
     let section = &found.section;
@@ -53,36 +57,10 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
     let per_class = if sizes[sizes.len() / 2] >= 4 { 4 } else { 2 };
     let classes = sizes.len().min(64 / per_class);
     let train: usize = counts.values().sum();
-    assumed.push(format!(
-        "a batch is {classes} classes × {per_class} pictures (training classes have {} to {} pictures, the middle one {}); smaller classes repeat theirs",
-        counts.values().min().unwrap_or(&0),
-        sizes[sizes.len() - 1],
-        sizes[sizes.len() / 2]
-    ));
-
-    // Pictures.
-    let [height, width] = input(found.size);
-    assumed.push(format!(
-        "pictures are made {height} × {width} (height × width) from a middle size of {:.0} × {:.0}{}: larger ones find finer differences and cost more",
-        found.size[0],
-        found.size[1],
-        if table.items.iter().any(|item| item.bbox.is_some()) { " of their boxes" } else { "" }
-    ));
-    let fit = match found.mixed_shapes {
-        true => {
-            assumed.push("shapes differ: pictures are fitted into white, not squeezed".into());
-            format!("{{ op = \"letterbox\", height = {height}, width = {width}, enlarge = true }}")
-        }
-        false => format!("{{ op = \"resize\", height = {height}, width = {width} }}"),
+    let prepared = match base {
+        PLAIN => fresh(found, &sizes, (classes, per_class), &mut assumed),
+        _ => kept(base, below, &mut assumed),
     };
-    let before = if found.mixed_shapes {
-        format!("  {fit},\n")
-    } else {
-        String::new()
-    };
-    assumed.push(
-        "mirrored pictures show the same thing (take flip out for text, logos, left and right shoes)".into(),
-    );
 
     // Splits.
     let mut keys = vec![("dataset", toml::Value::from(section.name()))];
@@ -101,8 +79,14 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
     }
     if found.divided {
         assumed.push(
-            "no split is given: 70 % of the classes are trained on, the others are tested on as products never seen before"
-                .into(),
+            match section.closed_set {
+                true => "no split is given: 70 % of each class's pictures are trained on, the others are tested on",
+                false => {
+                    "no split is given: 70 % of the classes are trained on, the others are tested on as products never seen \
+                     before (where classes are categories: --categories)"
+                }
+            }
+            .into(),
         );
     }
     if section.closed_set {
@@ -161,6 +145,11 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
         assumed.push("a query's own camera does not count as a hit (same_camera_rule)".into());
     }
 
+    // A gallery of training pictures holds nothing for products that training has not seen.
+    let replaces = match below.toml("eval.train_gallery") {
+        Some(_) if !section.closed_set => vec!["data", "eval"],
+        _ => vec!["data"],
+    };
     let mut text = format!(
         "# A first recipe for {name}, written by `tailor data init`.\n#\n# {}\n#\n# It assumes:\n",
         table.summary().to_string().replace('\n', "\n# ")
@@ -169,8 +158,9 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
         text.push_str(&format!("# - {line}\n"));
     }
     text.push_str(&format!(
-        "#\n# Every key: `tailor recipes schema`. What the base says: `tailor recipes show {base} --resolved`.\nextends = {}\nreplaces = [\"data\"]\n",
-        toml::Value::from(base)
+        "#\n# Every key: `tailor recipes schema`. What the base says: `tailor recipes show {base} --resolved`.\nextends = {}\nreplaces = {}\n",
+        toml::Value::from(base),
+        toml::Value::from(replaces)
     ));
     text.push_str(&format!(
         "\n[paper]\ndataset = {}\nheadline = \"our own data: nothing published to compare with\"\npublished = []\n",
@@ -180,18 +170,9 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
     for (key, value) in keys {
         text.push_str(&format!("{key} = {value}\n"));
     }
-    text.push_str(&format!(
-        "sampler = {{ kind = \"pk\", classes = {classes}, per_class = {per_class}, small_classes = \"repeat\", remainder = \"drop\" }}\n\
-         train_transform = [\n{before}  {{ op = \"random_resized_crop\", height = {height}, width = {width}, scale = [0.5, 1.0], ratio = [{}, {}] }},\n\
-         \x20 {{ op = \"flip\", p = 0.5 }},\n\
-         \x20 {{ op = \"color_jitter\", brightness = 0.2, contrast = 0.2, saturation = 0.2 }},\n\
-         \x20 {{ op = \"normalize\" }},\n\
-         \x20 {{ op = \"random_erase\", p = 0.3, fill = \"zero\" }},\n]\n\
-         eval_transform = [{fit}, {{ op = \"normalize\" }}]\n",
-        ratio(width, height, 0.8),
-        ratio(width, height, 1.25),
-    ));
-    if base == "quickstart" {
+    text.push_str(&prepared);
+    text.push_str("# Photos of phones are turned upright as their files say.\ndecode = { exif = true }\n");
+    if base == PLAIN {
         let steps = (train / (classes * per_class)).max(1);
         let epochs = (STEPS / steps).clamp(5, 100);
         text.push_str(&format!(
@@ -207,6 +188,77 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str) -> Result<Written, D
         text.push_str("distractor = \"0000\"\n");
     }
     Ok(Written { text, assumed })
+}
+
+/// Batches and pictures that suit what was found.
+fn fresh(
+    found: &Found,
+    sizes: &[usize],
+    (classes, per_class): (usize, usize),
+    assumed: &mut Vec<String>,
+) -> String {
+    let table = &found.table;
+    assumed.push(format!(
+        "a batch is {classes} classes × {per_class} pictures (training classes have {} to {} pictures, the middle one {}); smaller classes repeat theirs",
+        sizes[0],
+        sizes[sizes.len() - 1],
+        sizes[sizes.len() / 2]
+    ));
+
+    // Pictures.
+    let [height, width] = input(found.size);
+    assumed.push(format!(
+        "pictures are made {height} × {width} (height × width) from a middle size of {:.0} × {:.0}{}: larger ones find finer differences and cost more",
+        found.size[0],
+        found.size[1],
+        if table.items.iter().any(|item| item.bbox.is_some()) { " of their boxes" } else { "" }
+    ));
+    let fit = match found.mixed_shapes {
+        true => {
+            assumed.push("shapes differ: pictures are fitted into white, not squeezed".into());
+            format!("{{ op = \"letterbox\", height = {height}, width = {width}, enlarge = true }}")
+        }
+        false => format!("{{ op = \"resize\", height = {height}, width = {width} }}"),
+    };
+    let before = if found.mixed_shapes {
+        format!("  {fit},\n")
+    } else {
+        String::new()
+    };
+    assumed.push(
+        "mirrored pictures show the same thing (take flip out for text, logos, left and right shoes)".into(),
+    );
+
+    format!(
+        "sampler = {{ kind = \"pk\", classes = {classes}, per_class = {per_class}, small_classes = \"repeat\", remainder = \"drop\" }}\n\
+         train_transform = [\n{before}  {{ op = \"random_resized_crop\", height = {height}, width = {width}, scale = [0.5, 1.0], ratio = [{}, {}] }},\n\
+         \x20 {{ op = \"flip\", p = 0.5 }},\n\
+         \x20 {{ op = \"color_jitter\", brightness = 0.2, contrast = 0.2, saturation = 0.2 }},\n\
+         \x20 {{ op = \"normalize\" }},\n\
+         \x20 {{ op = \"random_erase\", p = 0.3, fill = \"zero\" }},\n]\n\
+         eval_transform = [{fit}, {{ op = \"normalize\" }}]\n",
+        ratio(width, height, 0.8),
+        ratio(width, height, 1.25),
+    )
+}
+
+/// Batches and pictures as the base has them: its weights may expect them so.
+fn kept(base: &str, below: &Recipe, assumed: &mut Vec<String>) -> String {
+    assumed.push(format!(
+        "pictures are prepared and batches drawn as {base} does it (`tailor recipes show {base} --resolved`)"
+    ));
+    let mut text = String::new();
+    for key in ["sampler", "train_transform", "eval_transform"] {
+        match below.toml(&format!("data.{key}")) {
+            Some(toml::Value::Array(items)) => {
+                let items: Vec<String> = items.iter().map(|item| format!("  {item},\n")).collect();
+                text.push_str(&format!("{key} = [\n{}]\n", items.concat()));
+            }
+            Some(value) => text.push_str(&format!("{key} = {value}\n")),
+            None => {}
+        }
+    }
+    text
 }
 
 /// Aspects of crops around the input's own, with three digits.

@@ -3,6 +3,7 @@
 use super::ImageSession;
 use crate::cli::run::{grouped, weights_hash};
 use crate::cli::session::Evaluation;
+use crate::cli::session::Session;
 use crate::cli::{bar, say};
 use crate::data::transform::Pipeline;
 use crate::device::Device;
@@ -12,6 +13,7 @@ use crate::report::figures::{EvalReport, Protocol};
 use crate::train::checkpoint::State;
 use crate::train::engine::{Evaluated, Hooks};
 use crate::train::retrieval::{Embedded, Measured, Mode, Task, WITHIN};
+use crate::train::sinks::EntrySplit;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub struct Evaluator<P: ImagePaper> {
     pipeline: Pipeline,
     device: Device,
     workers: usize,
+    split: EntrySplit,
     paper: PhantomData<fn() -> P>,
 }
 
@@ -41,12 +44,17 @@ impl<P: ImagePaper> Evaluator<P> {
             pipeline: session.plan.eval_pipeline.clone(),
             device: device.clone(),
             workers: session.plan.common.train.workers(),
+            split: session.measured_on(),
             paper: PhantomData,
         }
     }
 }
 
 impl<P: ImagePaper> Hooks<P::Model> for Evaluator<P> {
+    fn measured_on(&self) -> EntrySplit {
+        self.split
+    }
+
     fn evaluate(&mut self, model: &P::Model, _state: &State) -> crate::Result<Evaluated> {
         let embedded = self
             .task
@@ -99,14 +107,10 @@ pub fn evaluate<P: ImagePaper>(
     let ranks = measured.iter().find(|m| m.protocol == Mode::Instance.name());
     let ranks = ranks.map(|measured| measured.ranks.clone());
     let mut protocols = measured.into_iter().map(protocol);
-    let split = match plan.eval.split {
-        crate::train::retrieval::EvalSplit::Valid => "valid",
-        crate::train::retrieval::EvalSplit::Test => "test",
-    };
     let report = EvalReport {
         recipe: plan.common.recipe.name.clone(),
         data: session.table.name.clone(),
-        split: split.into(),
+        split: session.measured_on().name().into(),
         seed: Some(plan.common.train.seed),
         weights: Some(format!("{} ({weights})", source.display())),
         weights_hash: Some(weights_hash(model)),

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{DatasetSection, Missing};
 use crate::data::table::{ImageRef, Split, Table, counted};
 
-/// Leaves rows out (`missing`, `min_images`) and changes boxes (`boxes`, `box_margin`), each with a note.
+/// Leaves rows out (`missing`, `min_images`, `limit_classes`) and changes boxes (`boxes`, `box_margin`), each with a note.
 pub(super) fn adjust(table: Table, section: &DatasetSection) -> Table {
     let mut table = table;
     if section.missing == Missing::Skip {
@@ -24,7 +24,10 @@ pub(super) fn adjust(table: Table, section: &DatasetSection) -> Table {
             Some([x1 - x, y1 - y, x2 + x, y2 + y])
         });
     }
-    table
+    match section.limit_classes {
+        Some(count) => limit(&table, count),
+        None => table,
+    }
 }
 
 fn without_missing(table: Table) -> Table {
@@ -105,21 +108,47 @@ fn without_small(table: Table, least: usize) -> Table {
     table
 }
 
-fn with_boxes(table: Table, change: impl Fn([f32; 4]) -> Option<[f32; 4]>) -> Table {
-    let mut items = table.items;
+fn with_boxes(mut table: Table, change: impl Fn([f32; 4]) -> Option<[f32; 4]>) -> Table {
+    let mut items = std::mem::take(&mut table.items);
     for item in &mut items {
         item.bbox = item.bbox.and_then(&change);
     }
-    let mut changed = Table::new(table.name, table.root.as_deref(), items);
-    changed.notes = table.notes;
-    changed.extra = table.extra;
-    changed
+    table.with_items(items)
+}
+
+/// The first classes by name of each split; of the test and valid splits, those that have a query, where any has.
+fn limit(table: &Table, count: usize) -> Table {
+    let kept: Vec<_> = [Split::Train, Split::Valid, Split::Test]
+        .into_iter()
+        .map(|split| {
+            let queries = table.queries_of(split);
+            let rows = if queries.is_empty() {
+                table.rows(split)
+            } else {
+                queries
+            };
+            let mut labels = table.classes(&rows).labels().to_vec();
+            labels.truncate(count);
+            (split, labels)
+        })
+        .collect();
+    let keep = |split: Split, label: &String| {
+        kept.iter()
+            .any(|(s, labels)| *s == split && labels.binary_search(label).is_ok())
+    };
+    let mut limited = table.filtered(|item| keep(item.split, &item.label));
+    let (before, after) = (table.items.len(), limited.items.len());
+    limited.notes.push(format!(
+        "limit_classes = {count} keeps {after} of {before} images"
+    ));
+    limited
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::datasets::Layout;
+    use crate::data::datasets::tests::layout;
+    use crate::data::datasets::{Layout, open};
     use crate::data::table::tests::item;
 
     fn section() -> DatasetSection {
@@ -200,5 +229,31 @@ mod tests {
             },
         );
         assert_eq!(whole.items[0].bbox, None);
+    }
+
+    #[test]
+    fn limited_classes_are_the_first_of_each_split() {
+        let folder = layout(&[
+            "train/a/1.jpg",
+            "train/b/1.jpg",
+            "train/c/1.jpg",
+            "query/e/1.jpg",
+            "query/f/1.jpg",
+            "gallery/d/1.jpg",
+            "gallery/e/2.jpg",
+            "gallery/f/2.jpg",
+        ]);
+        let mut section = DatasetSection::new(Layout::Folder);
+        section.root = Some(folder.path().to_str().unwrap().into());
+        let all = open(&section).unwrap();
+        section.limit_classes = Some(1);
+        let table = open(&section).unwrap();
+        let labels: Vec<&str> = table.items.iter().map(|item| item.label.as_str()).collect();
+        assert_eq!(labels, ["e", "e", "a"]);
+        assert_ne!(all.fingerprint, table.fingerprint);
+        assert_eq!(
+            table.notes.last().unwrap(),
+            "limit_classes = 1 keeps 3 of 8 images"
+        );
     }
 }

@@ -1,13 +1,13 @@
-//! A table that says no split, divided by class.
+//! A table that says no split, divided by class; in a closed set, each class by rows.
 
 use std::collections::BTreeMap;
 
-use crate::data::datasets::folder::{FolderOptions, held_out_classes};
+use crate::data::datasets::folder::{FolderOptions, divide_class, held_out_classes, no_queries};
 use crate::data::error::DataError;
-use crate::data::table::{Split, Table};
+use crate::data::table::{Item, Split, Table};
 
 /// Holds whole classes out, as a folder of classes is divided, and draws their queries.
-pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, DataError> {
+pub(super) fn split(mut table: Table, options: &FolderOptions) -> Result<Table, DataError> {
     if let Some(held_out) = table.items.iter().find(|item| item.split != Split::Train) {
         return Err(DataError::Setting {
             key: "train_fraction",
@@ -18,6 +18,9 @@ pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, Data
             remedy: "remove the key, or the table's column `split`".into(),
         });
     }
+    if options.closed_set {
+        return within_classes(table, options);
+    }
     let mut rows_of: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (row, item) in table.items.iter().enumerate() {
         rows_of.entry(item.label.clone()).or_default().push(row);
@@ -25,13 +28,9 @@ pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, Data
     let classes: Vec<&String> = rows_of.keys().collect();
     let held_out = held_out_classes(&classes, options)?;
     if options.queries_per_class == Some(0) {
-        return Err(DataError::Setting {
-            key: "queries_per_class",
-            message: "0 leaves nothing to evaluate with".into(),
-            remedy: "write at least 1, or remove the key: every held-out image is then a query".into(),
-        });
+        return Err(no_queries());
     }
-    let mut items = table.items;
+    let mut items = std::mem::take(&mut table.items);
     for (class, (rows, _)) in rows_of
         .values()
         .zip(held_out)
@@ -50,13 +49,30 @@ pub(super) fn split(table: Table, options: &FolderOptions) -> Result<Table, Data
             item.is_gallery = queries.is_none_or(|queries| place >= queries);
         }
     }
-    let mut divided = Table::new(table.name, table.root.as_deref(), items);
-    divided.notes = table.notes;
-    divided.extra = table.extra;
+    let mut divided = table.with_items(items);
     divided.notes.push(format!(
         "divided by class: {} to train on, {} to test on",
         divided.classes(&divided.train()).len(),
         divided.classes(&divided.rows(Split::Test)).len()
+    ));
+    Ok(divided)
+}
+
+/// Holds some rows of every class out.
+fn within_classes(mut table: Table, options: &FolderOptions) -> Result<Table, DataError> {
+    let mut items = std::mem::take(&mut table.items);
+    let mut classes: BTreeMap<String, Vec<&mut Item>> = BTreeMap::new();
+    for item in &mut items {
+        classes.entry(item.label.clone()).or_default().push(item);
+    }
+    for (class, rows) in classes.values_mut().enumerate() {
+        divide_class(rows, options, class as u64)?;
+    }
+    let mut divided = table.with_items(items);
+    divided.notes.push(format!(
+        "each class is divided: {} rows to train on, {} to test on",
+        divided.train().len(),
+        divided.rows(Split::Test).len()
     ));
     Ok(divided)
 }
@@ -76,10 +92,33 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_set_holds_rows_of_every_class_out() {
+        let options = FolderOptions {
+            train_fraction: Some(0.75),
+            closed_set: true,
+            seed: 5,
+            ..FolderOptions::default()
+        };
+        let divided = split(table(), &options).unwrap();
+        assert_eq!((divided.train().len(), divided.queries().len()), (30, 10));
+        assert_eq!(divided.classes(&divided.train()).len(), 10);
+        assert_eq!(divided.leaked().len(), 10);
+        assert_eq!(divided.fingerprint, split(table(), &options).unwrap().fingerprint);
+        let half = FolderOptions {
+            train_fraction: Some(0.5),
+            queries_per_class: Some(1),
+            ..options
+        };
+        let divided = split(table(), &half).unwrap();
+        assert_eq!((divided.queries().len(), divided.gallery().len()), (10, 10));
+    }
+
+    #[test]
     fn classes_are_held_out_whole_wherever_their_rows_stand() {
         let options = FolderOptions {
             train_fraction: Some(0.7),
             queries_per_class: Some(1),
+            closed_set: false,
             seed: 5,
         };
         let divided = split(table(), &options).unwrap();

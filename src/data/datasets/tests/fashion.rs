@@ -5,6 +5,7 @@ use tempfile::TempDir;
 use super::{layout, rows};
 use crate::data::datasets::*;
 use crate::data::error::DataError;
+use crate::data::error::tests::says;
 use crate::data::table::Table;
 
 /// A folder of files with their content.
@@ -20,19 +21,6 @@ fn write(folder: &TempDir, name: &str, content: &str) {
     let path = folder.path().join(name);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, content).unwrap();
-}
-
-/// An error with its remedy, as people see both.
-#[track_caller]
-fn says(result: Result<Table, DataError>, parts: &[&str]) {
-    let error = result.unwrap_err();
-    let help = miette::Diagnostic::help(&error)
-        .map(|help| help.to_string())
-        .unwrap_or_default();
-    let text = format!("{error} | {help}");
-    for part in parts {
-        assert!(text.contains(part), "{part:?} is not in {text:?}");
-    }
 }
 
 fn boxes(table: &Table) -> Vec<Option<[f32; 4]>> {

@@ -3,10 +3,12 @@
 //! Body units: x is 0 on the axis of the body and grows to the right of the picture, y grows downwards. The shoulders are at y = 0,
 //! the waist at 0.78, the crotch at 1.2, the ankles at 2.45; half the shoulders' width is 0.4.
 
-mod carried;
+mod bag;
 mod feet;
+mod hat;
 mod legs;
 mod motif;
+mod scarf;
 mod upper;
 
 use tiny_skia::{Path, PathBuilder, Rect, Transform};
@@ -178,6 +180,15 @@ impl Marks {
         self.push(path(start, segs, false), ink, width, true);
     }
 
+    /// Draws a line around a polygon, on top of the garment.
+    pub fn edge(&mut self, points: &[P], ink: Ink, width: f32) {
+        let Some((&start, rest)) = points.split_first() else {
+            return;
+        };
+        let segs: Vec<Seg> = rest.iter().chain([&start]).map(|&point| L(point)).collect();
+        self.line(start, &segs, ink, width);
+    }
+
     /// Draws a line that is part of the garment: a strap, a handle.
     pub fn cord(&mut self, start: P, segs: &[Seg], ink: Ink, width: f32) {
         self.push(path(start, segs, false), ink, width, false);
@@ -276,9 +287,9 @@ pub(super) fn marks(product: &Product, pose: &Pose) -> Marks {
         Category::Skirt => legs::skirt(product, pose, &mut marks),
         Category::Trousers | Category::Jeans | Category::Shorts => legs::trousers(product, pose, &mut marks),
         Category::Shoes | Category::Boots => feet::pair(product, pose, &mut marks),
-        Category::Bag => carried::bag(product, pose, &mut marks),
-        Category::Hat => carried::hat(product, pose, &mut marks),
-        Category::Scarf => carried::scarf(product, pose, &mut marks),
+        Category::Bag => bag::draw(product, pose, &mut marks),
+        Category::Hat => hat::draw(product, pose, &mut marks),
+        Category::Scarf => scarf::draw(product, pose, &mut marks),
         _ => upper::draw(product, pose, &mut marks),
     }
     marks

@@ -1,49 +1,12 @@
 use super::*;
 use crate::device::cpu;
+use crate::nn::host::testing::{differentiated, equals_burns, on, vector};
 use crate::nn::init::tests::noise;
-use burn::tensor::module::conv2d as burns;
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, TensorData};
-
-fn vector<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    x.into_data().try_into_vec_as().unwrap()
-}
-
-fn near(name: &str, ours: &[f32], theirs: &[f32]) {
-    assert_eq!(ours.len(), theirs.len(), "{name}");
-    let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
-    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
-        assert!((a - b).abs() <= 2e-5 * scale, "{name} {i}: {a} {b}");
-    }
-}
-
-fn on<const D: usize>(x: &Tensor<D>, device: &Device) -> Tensor<D> {
-    Tensor::from_data(x.to_data(), device).require_grad()
-}
-
-/// burn's words for zeros above and left, then below and right.
-fn options(stride: [usize; 2], [before, after]: [[usize; 2]; 2]) -> ConvOptions<2> {
-    let padding = [0, 1].map(|axis| (before[axis], after[axis]));
-    ConvOptions::new_with_padding(stride, padding, [1, 1], 1)
-}
+use burn::tensor::TensorData;
 
 /// Output and gradients by input and weight of Σ factors · output.
-fn run(
-    ours: bool,
-    [x, weight]: [&Tensor<4>; 2],
-    stride: [usize; 2],
-    padding: [[usize; 2]; 2],
-) -> ([usize; 4], [Vec<f32>; 3]) {
-    let device = cpu().autodiff();
-    let (x, weight) = (on(x, &device), on(weight, &device));
-    let y = match ours {
-        true => conv2d(&x, &weight, stride, padding).unwrap(),
-        false => burns(x.clone(), weight.clone(), None, options(stride, padding)),
-    };
-    let factors = Tensor::from_data(noise(y.dims(), 9).into_data(), &device);
-    let grads = (y.clone() * factors).sum().backward();
-    let (dx, dw) = (x.grad(&grads).unwrap(), weight.grad(&grads).unwrap());
-    (y.dims(), [vector(y), vector(dx), vector(dw)])
+fn run(inputs: [&Tensor<4>; 2], stride: [usize; 2], padding: [[usize; 2]; 2]) -> [Vec<f32>; 3] {
+    differentiated(|x, weight| conv2d(x, weight, stride, padding).unwrap(), inputs).1
 }
 
 #[test]
@@ -92,19 +55,8 @@ fn output_and_gradients_are_burns() {
         let name = format!("{shape:?} {output} {kernel:?} {stride:?} {padding:?}");
         let x = noise(shape, 1);
         let weight = noise([output, shape[1], kernel[0], kernel[1]], 2);
-        let (ours, theirs) = (
-            run(true, [&x, &weight], stride, padding),
-            run(false, [&x, &weight], stride, padding),
-        );
-        assert_eq!(ours.0, theirs.0, "{name}");
-        for (what, (a, b)) in ["output", "by input", "by weight"]
-            .iter()
-            .zip(ours.1.iter().zip(&theirs.1))
-        {
-            near(&format!("{name} {what}"), a, b);
-        }
-        let outside = conv2d(&x, &weight, stride, padding).unwrap();
-        assert_eq!(vector(outside), ours.1[0], "{name}");
+        let ours = |x: &Tensor<4>, weight: &Tensor<4>| conv2d(x, weight, stride, padding).unwrap();
+        equals_burns(&name, ours, [&x, &weight], stride, padding, 1);
     }
 }
 
@@ -112,7 +64,7 @@ fn output_and_gradients_are_burns() {
 fn gradients_equal_finite_differences() {
     let (x, weight) = (noise([2, 2, 5, 4], 3), noise([3, 2, 3, 3], 4));
     let (stride, padding) = ([2, 1], [[1, 0], [1, 2]]);
-    let (_, [y, dx, dw]) = run(true, [&x, &weight], stride, padding);
+    let [y, dx, dw] = run([&x, &weight], stride, padding);
     let factors = vector(noise([y.len()], 9));
     let total = |x: Vec<f32>, weight: Vec<f32>| -> f64 {
         let x = Tensor::from_data(TensorData::new(x, [2, 2, 5, 4]), &cpu());
@@ -148,7 +100,7 @@ fn bits_do_not_depend_on_the_threads() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| run(true, [&x, &weight], [1, 1], [[1, 1]; 2]).1)
+        pool.install(|| run([&x, &weight], [1, 1], [[1, 1]; 2]))
             .map(|values| values.into_iter().map(f32::to_bits).collect::<Vec<_>>())
     };
     let one = bits(1);

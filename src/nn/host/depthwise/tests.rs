@@ -1,47 +1,12 @@
 use super::*;
 use crate::device::cpu;
+use crate::nn::host::testing::{differentiated, equals_burns, on, vector};
 use crate::nn::init::tests::noise;
-use burn::tensor::module::conv2d as burns;
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, TensorData};
-
-fn vector<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    x.into_data().try_into_vec_as().unwrap()
-}
-
-fn near(name: &str, ours: &[f32], theirs: &[f32]) {
-    assert_eq!(ours.len(), theirs.len(), "{name}");
-    let scale = theirs.iter().fold(1e-3f32, |m, v| m.max(v.abs()));
-    for (i, (a, b)) in ours.iter().zip(theirs).enumerate() {
-        assert!((a - b).abs() <= 2e-5 * scale, "{name} {i}: {a} {b}");
-    }
-}
-
-fn on<const D: usize>(x: &Tensor<D>, device: &Device) -> Tensor<D> {
-    Tensor::from_data(x.to_data(), device).require_grad()
-}
+use burn::tensor::TensorData;
 
 /// Output and gradients by input and weight of Σ factors · output.
-fn run(
-    ours: bool,
-    [x, weight]: [&Tensor<4>; 2],
-    stride: [usize; 2],
-    padding: [[usize; 2]; 2],
-) -> ([usize; 4], [Vec<f32>; 3]) {
-    let device = cpu().autodiff();
-    let (x, weight) = (on(x, &device), on(weight, &device));
-    let y = match ours {
-        true => conv2d(&x, &weight, stride, padding).unwrap(),
-        false => {
-            let sides = [0, 1].map(|axis| (padding[0][axis], padding[1][axis]));
-            let options = ConvOptions::new_with_padding(stride, sides, [1, 1], x.dims()[1]);
-            burns(x.clone(), weight.clone(), None, options)
-        }
-    };
-    let factors = Tensor::from_data(noise(y.dims(), 9).into_data(), &device);
-    let grads = (y.clone() * factors).sum().backward();
-    let (dx, dw) = (x.grad(&grads).unwrap(), weight.grad(&grads).unwrap());
-    (y.dims(), [vector(y), vector(dx), vector(dw)])
+fn run(inputs: [&Tensor<4>; 2], stride: [usize; 2], padding: [[usize; 2]; 2]) -> [Vec<f32>; 3] {
+    differentiated(|x, weight| conv2d(x, weight, stride, padding).unwrap(), inputs).1
 }
 
 #[test]
@@ -74,17 +39,8 @@ fn output_and_gradients_are_burns() {
         let name = format!("{shape:?} {kernel:?} {stride:?} {padding:?}");
         let x = noise(shape, 1);
         let weight = noise([shape[1], 1, kernel[0], kernel[1]], 2);
-        let ours = run(true, [&x, &weight], stride, padding);
-        let theirs = run(false, [&x, &weight], stride, padding);
-        assert_eq!(ours.0, theirs.0, "{name}");
-        for (what, (a, b)) in ["output", "by input", "by weight"]
-            .iter()
-            .zip(ours.1.iter().zip(&theirs.1))
-        {
-            near(&format!("{name} {what}"), a, b);
-        }
-        let outside = conv2d(&x, &weight, stride, padding).unwrap();
-        assert_eq!(vector(outside), ours.1[0], "{name}");
+        let ours = |x: &Tensor<4>, weight: &Tensor<4>| conv2d(x, weight, stride, padding).unwrap();
+        equals_burns(&name, ours, [&x, &weight], stride, padding, shape[1]);
     }
 }
 
@@ -107,7 +63,7 @@ fn only_one_of_the_gradients() {
     let device = cpu().autodiff();
     let (x, weight) = (noise([2, 3, 6, 5], 1), noise([3, 1, 3, 3], 2));
     let padding = [[1, 1]; 2];
-    let (_, [_, dx, dw]) = run(true, [&x, &weight], [2, 2], padding);
+    let [_, dx, dw] = run([&x, &weight], [2, 2], padding);
     let plain = |x: &Tensor<4>| Tensor::<4>::from_data(x.to_data(), &device);
     let factors = |y: &Tensor<4>| Tensor::from_data(noise(y.dims(), 9).into_data(), &device);
     let (fixed, leaf) = (plain(&weight), on(&x, &device));
@@ -128,7 +84,7 @@ fn bits_do_not_depend_on_the_threads() {
             .build()
             .unwrap();
         let (x, weight) = (noise([7, 33, 12, 11], 1), noise([33, 1, 3, 3], 2));
-        let (_, all) = pool.install(|| run(true, [&x, &weight], [1, 1], [[1, 1]; 2]));
+        let all = pool.install(|| run([&x, &weight], [1, 1], [[1, 1]; 2]));
         let bits = |v: Vec<f32>| v.into_iter().map(f32::to_bits).collect();
         all.into_iter().map(bits).collect()
     };

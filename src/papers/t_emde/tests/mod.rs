@@ -1,11 +1,17 @@
-//! The golden forward pass: small matrices by formula, figures computed in double precision.
+//! The golden forward pass (small matrices by formula, figures computed in double precision), sizes, names and encoders.
+
+mod gradients;
+mod learning;
 
 use super::encoders::{EncoderConfig, draw};
 use super::global::GlobalKind;
 use super::local::{self, Words};
-use super::similarity::{Head, Similarity, SimilarityConfig};
+use super::sgr;
+use super::similarity::{Head, RELEASED_NAMES, Similarity, SimilarityConfig, released_name};
+use crate::backbones::weights::{Import, apply, collect};
 use crate::device::cpu;
-use crate::nn::{Assignment, Lengths, TEmdeConfig, initialise, unit};
+use crate::nn::init::tests::noise;
+use crate::nn::{Assignment, Lengths, TEmde, TEmdeConfig, initialise, unit};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::activation::sigmoid;
@@ -190,6 +196,50 @@ fn attention_local_similarity_and_sketches_are_the_golden_ones() {
     );
 }
 
+/// Global and local similarities and the words' mask of all pairs.
+fn similarities(model: &Similarity, device: &Device) -> (Tensor<3>, Tensor<4>, Tensor<3>) {
+    let (images, captions, lengths) = vectors(device);
+    let words = Words::Shared(&captions, &lengths);
+    let local = local::similarity(&images, words, &model.sim_tranloc_w);
+    let mask = words.mask(device);
+    let (images, captions) = (model.images(images), model.captions(captions, lengths.clone()));
+    let difference = images.whole.reshape([2, 1, 8]) - captions.whole.reshape([1, 2, 8]);
+    (model.whole(difference), local, mask)
+}
+
+#[test]
+fn the_global_similarity_and_the_filtration_are_the_golden_ones() {
+    let device = cpu();
+    let model = model(Head::Saf, &device);
+    let (whole, local, mask) = similarities(&model, &device);
+    let first = |x: Tensor<3>| values(x.slice([0..1, 0..1]));
+    near(
+        "global similarity",
+        &first(whole.clone()),
+        &[0.690002, 0.631879, 0.353022],
+    );
+    let saf = model.saf.as_ref().unwrap();
+    let weights = first(saf.weights(&whole, &local, &mask));
+    near("weights", &weights, &[0.270163, 0.254586, 0.237202, 0.238049]);
+    let filtered = first(saf.forward(whole, local, mask));
+    near("filtered", &filtered, &[0.341463, 0.609422, 0.715547]);
+}
+
+#[test]
+fn the_global_node_after_each_step_is_the_golden_one() {
+    let device = cpu();
+    let model = model(Head::Sgr { steps: 3 }, &device);
+    for (steps, wanted) in [
+        (1, [1.115820, 0.355126, 0.0]),
+        (2, [1.021972, 0.884397, 0.0]),
+        (3, [1.395183, 1.008119, 0.0]),
+    ] {
+        let (whole, local, mask) = similarities(&model, &device);
+        let node = sgr::reason(&model.sgr[..steps], whole, local, mask);
+        near("global node", &values(node.slice([0..1, 0..1])), &wanted);
+    }
+}
+
 #[test]
 fn saf_scores_are_the_golden_ones_in_evaluation_and_in_training() {
     near(
@@ -222,6 +272,91 @@ fn sgr_steps_are_the_golden_ones_and_pairs_score_as_in_the_whole_matrix() {
     let (images, captions) = (model.images(images), model.captions(captions, lengths));
     let pairs = values(sigmoid(model.pairs(&images, &captions)));
     near("pairs", &pairs, &[f64::from(all[0]), f64::from(all[3])]);
+}
+
+#[test]
+fn hyperplanes_are_drawn_at_their_scale_and_halve_the_tokens_of_both_modalities() {
+    let device = cpu().autodiff();
+    let (images, captions) = (unit(noise([4, 9, 16], 3), 2), unit(noise([4, 5, 16], 4), 2));
+    let images = Tensor::<3>::from_data(images.into_data(), &device);
+    let captions = Tensor::<3>::from_data(captions.into_data(), &device);
+    let lengths = Lengths::new(vec![5, 4, 4, 2], 5);
+    for share in [true, false] {
+        let layer = TEmdeConfig::new(16)
+            .with_partitions(8)
+            .with_bits(4)
+            .with_scale(3.0);
+        let kind = GlobalKind::TEmde { layer, share };
+        let global = initialise(kind.init(16, &device), 1, |info| kind.draw(info));
+        let drawn = values(global.sketch.as_ref().unwrap().weight.val());
+        let spread = (drawn.iter().map(|v| v * v).sum::<f32>() / drawn.len() as f32).sqrt();
+        assert!((spread - 3.0).abs() < 0.3, "{spread}");
+        let global = global.with_median_offsets(images.clone(), captions.clone(), &lengths);
+        let above = |sketch: &TEmde, tokens: &Tensor<3>, mask: Tensor<2>| -> Vec<usize> {
+            let [sets, count, dim] = tokens.dims();
+            let sides = tokens
+                .clone()
+                .reshape([sets * count, dim])
+                .matmul(sketch.weight.val().transpose())
+                - sketch.offset.val().unsqueeze::<2>();
+            let (sides, mask) = (values(sides), values(mask));
+            (0..32)
+                .map(|row| {
+                    (0..mask.len())
+                        .filter(|t| mask[*t] > 0.0 && sides[t * 32 + row] > 0.0)
+                        .count()
+                })
+                .collect()
+        };
+        let sketch = global.sketch.as_ref().unwrap();
+        let seen = above(sketch, &images, Tensor::ones([4, 9], &device));
+        let read = above(
+            global.text_sketch.as_ref().unwrap_or(sketch),
+            &captions,
+            lengths.mask(&device),
+        );
+        for (seen, read) in seen.into_iter().zip(read) {
+            // 36 regions, 15 words.
+            match share {
+                true => assert_eq!(seen + read, 25),
+                false => assert_eq!((seen, read), (18, 7)),
+            }
+        }
+    }
+}
+
+#[test]
+fn released_names_come_and_go() {
+    let device = cpu();
+    let host = GlobalKind::SelfAttention {
+        regions: 3,
+        dropout: 0.4,
+    };
+    for head in [Head::Saf, Head::Sgr { steps: 2 }] {
+        let model = SimilarityConfig::new(DIM, host.clone(), head)
+            .with_similarity_dim(SIZE)
+            .init(&device);
+        let ours = collect(&model);
+        let released = ours
+            .iter()
+            .map(|(name, data)| (released_name(name), data.clone()))
+            .collect();
+        let import = Import {
+            rename: RELEASED_NAMES
+                .map(|(from, to)| (from.to_owned(), to.to_owned()))
+                .to_vec(),
+            ..Import::default()
+        };
+        let (_, report) = apply(model, &released, &import).unwrap();
+        assert_eq!(report.loaded.len(), ours.len());
+        let names: Vec<&str> = released.keys().map(String::as_str).collect();
+        assert!(names.contains(&"v_global_w.embedding_local.1.running_var"));
+        assert!(names.contains(&"t_global_w.embedding_common.0.weight"));
+        assert!(names.contains(&match head {
+            Head::Saf => "SAF_module.bn.running_mean",
+            Head::Sgr { .. } => "SGR_module.1.graph_query_w.bias",
+        }));
+    }
 }
 
 #[test]
