@@ -2,7 +2,7 @@
 
 use super::run::grouped;
 use super::say;
-use super::session::{Session, Verb, for_room, visit};
+use super::session::{PairData, Session, Verb, for_room, visit};
 use crate::backbones::weights;
 use crate::data::DatasetSection;
 use crate::data::feed::{Feed, Job};
@@ -11,13 +11,11 @@ use crate::data::section::DataSection;
 use crate::device::{self, Choice, Device};
 use crate::papers::registry::Visitor;
 use crate::papers::{Clock, ImagePaper, Objective, PairPaper};
-use crate::recipe::Recipe;
+use crate::recipe::{Reader, Recipe};
 use crate::train::optim::{Groups, Optimizer};
 use crate::train::sinks::system;
 use crate::train::{TrainError, freeze};
 use burn::optim::GradientsParams;
-use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
 use std::time::Instant;
 
 /// Checks a recipe whole: its keys, its data, one training step.
@@ -55,9 +53,9 @@ pub fn run(args: CheckArgs) -> crate::Result<()> {
 pub fn data_of(recipe: &str, sets: &[String]) -> crate::Result<DataOf> {
     struct Kind<'a>(&'a Recipe);
     impl Kind<'_> {
-        fn section<T: DeserializeOwned + JsonSchema>(self) -> crate::Result<T> {
+        fn section<T>(self, read: impl FnOnce(&mut Reader) -> Option<T>) -> crate::Result<T> {
             let mut reader = self.0.reader();
-            let data = reader.section_required("data");
+            let data = read(&mut reader);
             reader.skip_rest();
             reader.finish()?;
             Ok(data.expect("the reader refused nothing"))
@@ -66,11 +64,15 @@ pub fn data_of(recipe: &str, sets: &[String]) -> crate::Result<DataOf> {
     impl Visitor for Kind<'_> {
         type Output = crate::Result<DataOf>;
         fn images<P: ImagePaper>(self) -> Self::Output {
-            let data: DataSection = self.section()?;
+            let data: DataSection = self.section(|reader| reader.section_required("data"))?;
             Ok(DataOf::Pictures(Box::new(data.dataset)))
         }
         fn pairs<P: PairPaper>(self) -> Self::Output {
-            Ok(DataOf::Pairs(self.section()?))
+            Ok(match self.section(PairData::read)? {
+                PairData::Precomputed(section) => DataOf::Pairs(section),
+                // What can be wrong with pictures is their table's.
+                PairData::Grid(section) => DataOf::Pictures(Box::new(section.dataset)),
+            })
         }
     }
     let recipe = Recipe::load(recipe, sets)?;
@@ -81,7 +83,7 @@ pub fn data_of(recipe: &str, sets: &[String]) -> crate::Result<DataOf> {
 pub enum DataOf {
     /// Labelled pictures.
     Pictures(Box<DatasetSection>),
-    /// Images with captions.
+    /// Images as region features, with captions.
     Pairs(PairSection),
 }
 
@@ -94,7 +96,7 @@ impl Verb for Check {
     type Output = Facts;
 
     fn on<S: Session>(self) -> crate::Result<Facts> {
-        let session = S::open(S::read(self.recipe)?)?;
+        let session = S::open(S::read(self.recipe)?, &self.device)?;
         say!("{}", session.describe());
         one_step(&session, &self.device)
     }

@@ -199,6 +199,7 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
                 rerank: args.rerank,
                 expansion,
                 projector: args.projector,
+                run: None,
                 ensemble,
             },
         },
@@ -254,9 +255,10 @@ impl Verb for Eval {
         };
         let flags = EvalFlags {
             on: self.other.as_ref().map(|other| other.recipe.clone()),
+            run: self.target.run.clone(),
             ..self.flags
         };
-        let session = S::open_to_evaluate(plan, flags, tensors.as_ref())?;
+        let session = S::open_to_evaluate(plan, flags, tensors.as_ref(), &self.device)?;
         let mut published = published(&session.common().about);
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;

@@ -140,7 +140,10 @@ pub fn run<S: Session>(session: &S, device: &Device, options: &RunOptions) -> cr
         Some(checkpoint) => {
             engine = engine.restore(&checkpoint.path)?;
         }
-        None => first_words(session, &mut engine)?,
+        None => {
+            session.keep(&root)?;
+            first_words(session, &mut engine)?;
+        }
     }
     let (mut engine, end) = learner::train(engine, session.evaluator(device), &root, options.tui);
     let step = engine.state().step;

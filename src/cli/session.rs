@@ -7,7 +7,7 @@ mod images;
 mod pairs;
 
 pub use images::{ImagePlan, ImageSession, Seen, embed_all};
-pub use pairs::PairSession;
+pub use pairs::{PairData, PairSession};
 
 use super::CliError;
 use super::eval::Target;
@@ -22,6 +22,7 @@ use crate::recipe::{self, PaperSection, Reader, Recipe};
 use crate::report::figures::EvalReport;
 use crate::search::{Expansion, Rerank};
 use crate::train::engine::Hooks;
+use crate::train::grid::GridSection;
 use crate::train::matching::PairEvalSection;
 use crate::train::optim::OptimizerSection;
 use crate::train::retrieval::EvalSection;
@@ -95,6 +96,8 @@ pub struct EvalFlags {
     pub expansion: Option<Expansion>,
     /// Show so many pictures in the projector.
     pub projector: Option<usize>,
+    /// The run whose weights are evaluated, if they are a run's.
+    pub run: Option<PathBuf>,
     /// Runs whose scores are averaged with the target's.
     pub ensemble: Vec<Target>,
 }
@@ -120,8 +123,8 @@ pub trait Session: Sized {
     /// Reads a recipe; all errors come at once.
     fn read(recipe: Recipe) -> crate::Result<Self::Plan>;
 
-    /// Opens the data and holds recipe and data against each other.
-    fn open(plan: Self::Plan) -> crate::Result<Self>;
+    /// Opens the data and holds recipe and data against each other. What must be computed of the data is computed on the device.
+    fn open(plan: Self::Plan, device: &Device) -> crate::Result<Self>;
 
     /// A trained model's weights: a checkpoint's, or those of an export that the room can read back.
     fn weights(_plan: &Self::Plan, path: &Path) -> crate::Result<Tensors> {
@@ -129,8 +132,17 @@ pub trait Session: Sized {
     }
 
     /// Opens what is measured by flags of `tailor eval`; `weights` are those that will be loaded.
-    fn open_to_evaluate(plan: Self::Plan, flags: EvalFlags, weights: Option<&Tensors>)
-    -> crate::Result<Self>;
+    fn open_to_evaluate(
+        plan: Self::Plan,
+        flags: EvalFlags,
+        weights: Option<&Tensors>,
+        device: &Device,
+    ) -> crate::Result<Self>;
+
+    /// Writes what the evaluation of a run needs of its training data into its folder, when it begins.
+    fn keep(&self, _run: &Path) -> crate::Result<()> {
+        Ok(())
+    }
 
     /// What every recipe says.
     fn common(&self) -> &Common;
@@ -212,6 +224,7 @@ pub fn schemas() -> Vec<(&'static str, Schema)> {
         recipe::schema::paper(),
         ("data", schema_for!(DataSection)),
         ("data", schema_for!(PairSection)),
+        ("data", schema_for!(GridSection)),
     ];
     for room in ROOMS {
         all.extend(registry::visit(room, Sections).unwrap_or_default());

@@ -170,7 +170,7 @@ impl Verb for Train {
     type Output = Option<RunResult>;
 
     fn on<S: Session>(self) -> crate::Result<Option<RunResult>> {
-        let session = S::open(S::read(self.recipe)?)?;
+        let session = S::open(S::read(self.recipe)?, &self.device)?;
         say!("{}", session.describe());
         if self.dry_run {
             super::check::one_step(&session, &self.device)?.print(self.json)?;

@@ -17,8 +17,10 @@ pub struct Pairs {
     pub ids: Tensor<2, Int>,
     /// Words of each caption.
     pub lengths: Lengths,
-    /// The image's number; captions of one image may stand in one batch.
+    /// The image's number.
     pub images: Vec<usize>,
+    /// Whether row i's image and row j's caption belong together beside the diagonal, `[batch · batch]`.
+    pub known: Vec<bool>,
 }
 
 impl Pairs {
@@ -30,6 +32,7 @@ impl Pairs {
             ids,
             lengths,
             images: host.images,
+            known: host.known,
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Each image and each caption is encoded once. Equal scores count against the model: the rank of what is sought is the number of
 //! other items that score at least as much, so that a model which gives all pairs one score finds nothing.
+//!
+//! Where several answers are right (five captions of an image, all views of a product, every product that carries a name) the first of
+//! them counts, and the other right answers are not in its way.
 
 mod scores;
 mod section;
@@ -9,6 +12,7 @@ mod section;
 pub use scores::{ScoreMatrix, score};
 pub use section::PairEvalSection;
 
+use crate::data::pairs::Truth;
 use crate::metrics::bootstrap::{self, Addend};
 use crate::metrics::{Figure, Figures, Metric, QueryRanks, Ranks, Resampling};
 use crate::search::{self, Options, PairRelevance, Ties};
@@ -46,12 +50,18 @@ fn recalls() -> [Metric; 3] {
 struct Ways {
     i2t: Vec<Option<QueryRanks>>,
     t2i: Vec<Option<QueryRanks>>,
+    /// What is drawn together: the groups of images and of captions.
+    groups: [Vec<u32>; 2],
 }
 
-fn ways(matrix: &ScoreMatrix, per_image: usize, images: Range<usize>) -> crate::Result<Ways> {
-    let count = images.len();
-    let captions = images.start * per_image..images.end * per_image;
-    let pairs = || (0..count * per_image).map(move |caption| (caption / per_image, caption));
+/// Ranks a part of the images among a part of the captions. Numbers in `truth` are within the part.
+fn ways(
+    matrix: &ScoreMatrix,
+    truth: &Truth,
+    images: Range<usize>,
+    captions: Range<usize>,
+) -> crate::Result<Ways> {
+    let pairs = || (0..truth.pairs()).map(|pair| truth.pair(pair));
     let rank = |scorer: &mut scores::Part, relevance: &PairRelevance| {
         let options = Options {
             ties: Ties::Pessimistic,
@@ -59,8 +69,9 @@ fn ways(matrix: &ScoreMatrix, per_image: usize, images: Range<usize>) -> crate::
         };
         search::rank(scorer, relevance, &options)
     };
-    let sentences = PairRelevance::new(count, count * per_image, pairs().map(|(i, c)| (i, c, 1.0)));
-    let pictures = PairRelevance::new(count * per_image, count, pairs().map(|(i, c)| (c, i, 1.0)));
+    let (rows, columns) = (truth.images(), truth.captions());
+    let sentences = PairRelevance::new(rows, columns, pairs().map(|(i, c)| (i, c, 1.0)));
+    let pictures = PairRelevance::new(columns, rows, pairs().map(|(i, c)| (c, i, 1.0)));
     Ok(Ways {
         i2t: rank(
             &mut matrix.part(images.clone(), captions.clone(), false),
@@ -68,6 +79,12 @@ fn ways(matrix: &ScoreMatrix, per_image: usize, images: Range<usize>) -> crate::
         )?
         .queries,
         t2i: rank(&mut matrix.part(images, captions, true), &pictures)?.queries,
+        groups: [
+            (0..rows).map(|image| truth.group_of_image(image)).collect(),
+            (0..columns)
+                .map(|caption| truth.group_of_caption(caption).unwrap_or(0))
+                .collect(),
+        ],
     })
 }
 
@@ -75,7 +92,7 @@ fn ways(matrix: &ScoreMatrix, per_image: usize, images: Range<usize>) -> crate::
 /// own captions alone. Nothing is resampled if `quick`.
 pub fn measure(
     matrix: &ScoreMatrix,
-    per_image: usize,
+    truth: &Truth,
     section: &PairEvalSection,
     seed: u64,
     quick: bool,
@@ -85,13 +102,16 @@ pub fn measure(
         resamples: if quick { 0 } else { section.resamples },
         seed,
     };
-    let mut measured = figures(
-        "",
-        vec![ways(matrix, per_image, 0..images)?],
-        per_image,
-        &resampling,
-    )?;
+    let whole = ways(matrix, truth, 0..images, 0..matrix.captions())?;
+    let mut measured = figures("", vec![whole], &resampling)?;
     if section.folds > 1 && !quick {
+        let Some(per_image) = truth.per_image() else {
+            return Err(TrainError::Setting(format!(
+                "eval.folds = {} asks for parts of the images with captions of their own, and here pictures share captions: remove it",
+                section.folds
+            ))
+            .into());
+        };
         if !images.is_multiple_of(section.folds) {
             return Err(TrainError::Setting(format!(
                 "eval.folds = {} does not divide the {images} images of the split",
@@ -100,35 +120,38 @@ pub fn measure(
             .into());
         }
         let size = images / section.folds;
+        let own = Truth::consecutive(size, per_image);
         let parts = (0..section.folds)
-            .map(|fold| ways(matrix, per_image, fold * size..(fold + 1) * size))
+            .map(|fold| {
+                let images = fold * size..(fold + 1) * size;
+                let captions = images.start * per_image..images.end * per_image;
+                ways(matrix, &own, images, captions)
+            })
             .collect::<crate::Result<Vec<_>>>()?;
         let name = format!(", mean of {} folds", section.folds);
-        measured.extend(figures(&name, parts, per_image, &resampling)?);
+        measured.extend(figures(&name, parts, &resampling)?);
     }
     Ok(measured)
 }
 
 /// The figures of parts that count alike.
-fn figures(
-    name: &str,
-    parts: Vec<Ways>,
-    per_image: usize,
-    resampling: &Resampling,
-) -> crate::Result<Vec<Measured>> {
-    let size = parts[0].i2t.len();
+fn figures(name: &str, parts: Vec<Ways>, resampling: &Resampling) -> crate::Result<Vec<Measured>> {
+    let [rows, columns] = [parts[0].i2t.len(), parts[0].t2i.len()];
     let folds = parts.len();
     let (mut i2t, mut t2i) = (Ranks::default(), Ranks::default());
-    for part in parts {
+    // Captions are resampled with their images.
+    let (mut images, mut captions) = (Vec::new(), Vec::new());
+    let (mut image_folds, mut caption_folds) = (Vec::new(), Vec::new());
+    for (fold, part) in parts.into_iter().enumerate() {
+        let [own_images, own_captions] = part.groups;
+        let first = (fold * rows) as u32;
+        images.extend(own_images.iter().map(|group| first + group));
+        captions.extend(own_captions.iter().map(|group| first + group));
+        image_folds.extend(own_images.iter().map(|_| Some(fold as u32)));
+        caption_folds.extend(own_captions.iter().map(|_| Some(fold as u32)));
         i2t.queries.extend(part.i2t);
         t2i.queries.extend(part.t2i);
     }
-    // Captions are resampled with their image.
-    let images: Vec<u32> = (0..i2t.queries.len() as u32).collect();
-    let captions: Vec<u32> = (0..t2i.queries.len()).map(|c| (c / per_image) as u32).collect();
-    let fold =
-        |of: &[u32]| -> Vec<Option<u32>> { of.iter().map(|&image| Some(image / size as u32)).collect() };
-    let (image_folds, caption_folds) = (fold(&images), fold(&captions));
     let (images_of, captions_of) = (folds > 1).then_some((&image_folds, &caption_folds)).unzip();
     let addends = [
         Addend {
@@ -154,27 +177,26 @@ fn figures(
         None => bootstrap::figures(addend.ranks, addend.identities, &metrics, resampling),
     };
     let [sentences, pictures] = [of(&addends[0])?, of(&addends[1])?];
-    let (queries, gallery) = (size * folds, size * per_image);
     Ok(vec![
         Measured {
             protocol: format!("{RSUM}{name}"),
             figures: Figures(vec![(RSUM.into(), sum)]),
-            queries: queries * (1 + per_image),
-            gallery,
+            queries: (rows + columns) * folds,
+            gallery: columns,
             ranks: None,
         },
         Measured {
             protocol: format!("{I2T}{name}"),
             figures: sentences,
-            queries,
-            gallery,
+            queries: rows * folds,
+            gallery: columns,
             ranks: Some(i2t),
         },
         Measured {
             protocol: format!("{T2I}{name}"),
             figures: pictures,
-            queries: queries * per_image,
-            gallery: size,
+            queries: columns * folds,
+            gallery: rows,
             ranks: Some(t2i),
         },
     ])
@@ -219,7 +241,7 @@ mod tests {
             ],
             4,
         );
-        let measured = measure(&matrix, 2, &section(1), 0, false).unwrap();
+        let measured = measure(&matrix, &Truth::consecutive(4, 2), &section(1), 0, false).unwrap();
         assert_eq!(
             measured
                 .iter()
@@ -260,7 +282,7 @@ mod tests {
     #[test]
     fn a_collapsed_model_finds_nothing() {
         let matrix = ScoreMatrix::new(vec![0.5; 20 * 100], 20);
-        let measured = measure(&matrix, 5, &section(1), 0, true).unwrap();
+        let measured = measure(&matrix, &Truth::consecutive(20, 5), &section(1), 0, true).unwrap();
         assert_eq!(value(&measured, "rsum", "rsum"), 0.0);
         assert_eq!(value(&measured, "t2i", "median_rank"), 20.0);
         // Five captions of its own are not in each other's way.
@@ -279,7 +301,7 @@ mod tests {
             ],
             4,
         );
-        let measured = measure(&matrix, 1, &section(2), 0, false).unwrap();
+        let measured = measure(&matrix, &Truth::consecutive(4, 1), &section(2), 0, false).unwrap();
         assert_eq!(value(&measured, "i2t", "recall@1"), 0.0);
         assert_eq!(value(&measured, "i2t, mean of 2 folds", "recall@1"), 0.5);
         assert_eq!(value(&measured, "t2i, mean of 2 folds", "recall@1"), 0.5);
@@ -287,9 +309,36 @@ mod tests {
         assert_eq!(value(&measured, "rsum, mean of 2 folds", "rsum"), 5.0);
         let folds = &measured[4];
         assert_eq!((folds.queries, folds.gallery), (4, 2));
-        let error = measure(&matrix, 1, &section(3), 0, false)
+        let error = measure(&matrix, &Truth::consecutive(4, 1), &section(3), 0, false)
             .unwrap_err()
             .to_string();
         assert!(error.contains("eval.folds = 3"), "{error}");
+    }
+    #[test]
+    fn any_right_answer_counts() {
+        // Images 0 and 1 show one product (captions 0 and 1), image 2 another; caption 1 is said of both. Caption 2 is image 2's alone.
+        let truth = Truth::listed(3, vec![vec![0, 1], vec![0, 1, 2], vec![2]]);
+        let matrix = ScoreMatrix::new(
+            vec![
+                0.1, 0.9, 0.5, // image 0: caption 1 is right, and first
+                0.2, 0.1, 0.8, // image 1: behind caption 2
+                0.9, 0.3,
+                0.4, // image 2: caption 2 is behind 0 alone; caption 1 is right as well and not in its way
+            ],
+            3,
+        );
+        let measured = measure(&matrix, &truth, &section(1), 0, false).unwrap();
+        let facts: Vec<_> = measured
+            .iter()
+            .map(|m| (m.protocol.as_str(), m.queries, m.gallery))
+            .collect();
+        assert_eq!(facts, [("rsum", 6, 3), ("i2t", 3, 3), ("t2i", 3, 3)]);
+        assert_eq!(value(&measured, "i2t", "recall@1"), 1.0 / 3.0);
+        assert_eq!(value(&measured, "i2t", "mean_rank"), 5.0 / 3.0);
+        // Caption 0 finds image 2 first, then image 1; caption 1 finds image 0 at once; caption 2 finds image 1 and 0 before 2.
+        assert_eq!(value(&measured, "t2i", "recall@1"), 1.0 / 3.0);
+        assert_eq!(value(&measured, "t2i", "mean_rank"), (2.0 + 1.0 + 3.0) / 3.0);
+        let error = measure(&matrix, &truth, &section(3), 0, false).unwrap_err();
+        assert!(error.to_string().contains("pictures share captions"), "{error}");
     }
 }

@@ -6,6 +6,7 @@ pub mod engine;
 mod error;
 pub mod freeze;
 pub mod grads;
+pub mod grid;
 pub mod learner;
 pub mod matching;
 mod meter;

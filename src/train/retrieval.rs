@@ -21,7 +21,7 @@ use crate::search::{
     self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Rerank,
     Reranked, Scorer, Side, Similarity, relevance::Names,
 };
-use embed::each_batch;
+pub(crate) use embed::each_batch;
 use std::collections::HashSet;
 use std::sync::Arc;
 

@@ -143,6 +143,7 @@ impl Place {
         command.current_dir(self.path()).args(args);
         command
             .env("TAILOR_OFFLINE", "1")
+            .env("TAILOR_CACHE", self.path().join("cache"))
             .env_remove("RUST_BACKTRACE")
             .env_remove("TAILOR_DATA");
         command

@@ -6,6 +6,7 @@ mod common;
 mod data;
 mod export;
 mod finetune;
+mod grid;
 mod look;
 mod pairs;
 mod recipes;

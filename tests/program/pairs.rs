@@ -493,8 +493,8 @@ fn a_schema_describes_both_kinds_of_rooms() {
     let place = Place::new();
     let text = place.ok(&["recipes", "schema", "--section", "data"]);
     let schema: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(schema["anyOf"].as_array().unwrap().len(), 2);
-    for key in ["sampler", "valid_captions"] {
+    assert_eq!(schema["anyOf"].as_array().unwrap().len(), 3);
+    for key in ["sampler", "valid_captions", "valid_fraction"] {
         assert!(text.contains(key), "{key}");
     }
     let eval = place.ok(&["recipes", "schema", "--section", "eval"]);

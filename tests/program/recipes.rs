@@ -3,7 +3,7 @@
 use crate::common::{Place, jpeg};
 use serde_json::Value;
 
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 26] = [
     "quickstart",
     "ctl-market1501",
     "ctl-dukemtmc",
@@ -19,6 +19,9 @@ const NAMES: [&str; 23] = [
     "wardrobe-street2shop-triplet",
     "finetune-clothing",
     "finetune-clothing-resnet",
+    "t-emde-furniture",
+    "t-emde-furniture-attention",
+    "t-emde-furniture-mean",
     "t-emde-saf-f30k",
     "t-emde-sgr-f30k",
     "t-emde-saf-coco",

@@ -228,6 +228,14 @@ fn user_cache() -> PathBuf {
     }
 }
 
+/// Where features that are computed once are kept unless a recipe says otherwise: beside the weights.
+pub fn features_folder() -> PathBuf {
+    match env::var_os("TAILOR_CACHE").filter(|value| !value.is_empty()) {
+        Some(folder) => PathBuf::from(folder).join("features"),
+        None => user_cache().join("tailor").join("features"),
+    }
+}
+
 /// The entry of that name.
 pub fn find(name: &str) -> Option<&'static Published> {
     PUBLISHED.iter().find(|published| published.name == name)

@@ -186,7 +186,7 @@ impl<P: ImagePaper> Session for ImageSession<P> {
         })
     }
 
-    fn open(plan: ImagePlan<P>) -> crate::Result<Self> {
+    fn open(plan: ImagePlan<P>, _device: &Device) -> crate::Result<Self> {
         let session = Self::with(plan, None)?;
         let paper = &session.plan.paper;
         paper.check(&session.facts).map_err(TrainError::Setting)?;
@@ -202,6 +202,7 @@ impl<P: ImagePaper> Session for ImageSession<P> {
         mut plan: ImagePlan<P>,
         flags: EvalFlags,
         weights: Option<&Tensors>,
+        device: &Device,
     ) -> crate::Result<Self> {
         if !flags.ensemble.is_empty() {
             return Err(CliError::NoFlag {
@@ -229,7 +230,7 @@ impl<P: ImagePaper> Session for ImageSession<P> {
         // The classifier is as wide as the data had classes that the weights were trained on; it is not asked for anything here.
         let known = weights.and_then(|weights| plan.paper.facts(weights));
         match (flags.on, known) {
-            (None, None) => Self::open(plan),
+            (None, None) => Self::open(plan, device),
             (_, known) => Self::open_to_measure(plan, known.map_or(2, |facts| facts.classes)),
         }
     }

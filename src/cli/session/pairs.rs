@@ -1,14 +1,16 @@
 //! Rooms that learn from images and their captions.
 
 mod evaluate;
+mod source;
+
+pub use source::PairData;
 
 use super::{Common, EvalFlags, Evaluation, Session};
 use crate::backbones::weights::{self, Import, LoadReport, Tensors};
 use crate::cli::run::grouped;
 use crate::cli::{CliError, Which, look, say, weights_of};
 use crate::data::feed::{Feed, Job};
-use crate::data::pairs::{PairFeed, PairSection, Part, Precomputed};
-use crate::data::text::Vocabulary;
+use crate::data::pairs::{PairFeed, Part, Precomputed};
 use crate::device::Device;
 use crate::papers::{Capability, PairFacts, PairPaper, registry};
 use crate::recipe::{Reader, Recipe};
@@ -16,6 +18,7 @@ use crate::train::TrainError;
 use crate::train::engine::Hooks;
 use crate::train::matching::{self, PairEvalSection, ScoreMatrix};
 use evaluate::{Evaluator, Member};
+use source::Source;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +29,7 @@ pub struct PairPlan<P> {
     /// The paper's own sections.
     pub paper: P,
     /// `[data]`.
-    pub data: PairSection,
+    pub data: PairData,
     /// `[eval]`.
     pub eval: PairEvalSection,
 }
@@ -35,7 +38,7 @@ pub struct PairPlan<P> {
 pub struct PairSession<P> {
     /// What the recipe says.
     pub plan: PairPlan<P>,
-    vocabulary: Vocabulary,
+    source: Source,
     /// None where nothing is trained.
     feed: Option<Arc<PairFeed>>,
     train: Option<Arc<Precomputed>>,
@@ -50,17 +53,25 @@ pub struct PairSession<P> {
 }
 
 /// What the sections that are not common say.
-fn own<P: PairPaper>(reader: &mut Reader) -> Option<(P, PairSection, PairEvalSection)> {
-    let data: Option<PairSection> = reader.section_required("data");
+fn own<P: PairPaper>(reader: &mut Reader) -> Option<(P, PairData, PairEvalSection)> {
+    let data = PairData::read(reader);
     let paper = P::read(reader);
     let eval: Option<PairEvalSection> = reader.section("eval");
     Some((paper?, data?, eval.unwrap_or_default()))
 }
 
 impl<P: PairPaper> PairSession<P> {
-    fn with(plan: PairPlan<P>, training: bool) -> crate::Result<Self> {
-        let vocabulary = plan.data.vocabulary()?;
-        let open = |part| plan.data.open(part, &vocabulary).map(Arc::new);
+    fn with(plan: PairPlan<P>, training: bool, run: Option<&Path>, device: &Device) -> crate::Result<Self> {
+        let mut parts = vec![plan.eval.part()];
+        if training {
+            parts.push(Part::Train);
+        }
+        if training && plan.common.train.evaluate_every > 0 {
+            parts.push(Part::Valid);
+        }
+        let workers = plan.common.train.workers();
+        let source = plan.data.open(&parts, run, device, workers)?;
+        let open = |part| source.split(part).map(Arc::new);
         let evaluated = open(plan.eval.part())?;
         let train = match training {
             true => Some(open(Part::Train)?),
@@ -84,7 +95,7 @@ impl<P: PairPaper> PairSession<P> {
             }
         }
         let facts = PairFacts {
-            words: vocabulary.len(),
+            words: source.vocabulary().len(),
             regions,
             dim,
         };
@@ -92,18 +103,18 @@ impl<P: PairPaper> PairSession<P> {
         let feed = match &train {
             Some(train) => Some(Arc::new(PairFeed::new(
                 train.clone(),
-                plan.data.batch,
+                plan.data.batch(),
                 plan.common.train.seed,
             )?)),
             None => None,
         };
         let mut hash = blake3::Hasher::new();
-        hash.update(&(vocabulary.len() as u64).to_le_bytes());
+        hash.update(&(source.vocabulary().len() as u64).to_le_bytes());
         for split in train.iter().chain(&valid).chain([&evaluated]) {
             split.identify(&mut hash)?;
         }
         Ok(Self {
-            vocabulary,
+            source,
             feed,
             train,
             valid,
@@ -133,11 +144,9 @@ impl<P: PairPaper> PairSession<P> {
         Ok(hash.finalize().to_hex()[..16].to_string())
     }
 
-    /// The data's name: that of its folder.
+    /// The data's name.
     pub fn name(&self) -> String {
-        let root = self.plan.data.root().unwrap_or_default();
-        root.file_name()
-            .map_or_else(|| "pairs".into(), |name| name.to_string_lossy().into_owned())
+        self.source.name()
     }
 
     /// The splits that are open, in words.
@@ -146,7 +155,7 @@ impl<P: PairPaper> PairSession<P> {
         let mut add = |part: Part, split: &Precomputed| {
             let [_, regions, dim] = split.features.shape();
             splits.push((
-                self.plan.data.name(part).to_string(),
+                self.source.part(part).to_string(),
                 format!(
                     "{} images of {regions} × {dim}, {} captions of up to {} words",
                     grouped(split.images()),
@@ -208,8 +217,8 @@ impl<P: PairPaper> Session for PairSession<P> {
         })
     }
 
-    fn open(plan: PairPlan<P>) -> crate::Result<Self> {
-        Self::with(plan, true)
+    fn open(plan: PairPlan<P>, device: &Device) -> crate::Result<Self> {
+        Self::with(plan, true, None, device)
     }
 
     fn weights(plan: &PairPlan<P>, path: &Path) -> crate::Result<Tensors> {
@@ -221,12 +230,14 @@ impl<P: PairPaper> Session for PairSession<P> {
         plan: PairPlan<P>,
         flags: EvalFlags,
         _weights: Option<&Tensors>,
+        device: &Device,
     ) -> crate::Result<Self> {
         let EvalFlags {
             on,
             rerank,
             expansion,
             projector,
+            run,
             ensemble,
         } = flags;
         let useless = [
@@ -243,12 +254,16 @@ impl<P: PairPaper> Session for PairSession<P> {
             }
             .into());
         }
-        let mut session = Self::with(plan, false)?;
+        let mut session = Self::with(plan, false, run.as_deref(), device)?;
         for target in ensemble {
             let member = session.member(target)?;
             session.ensemble.push(member);
         }
         Ok(session)
+    }
+
+    fn keep(&self, run: &Path) -> crate::Result<()> {
+        self.source.keep(run)
     }
 
     fn common(&self) -> &Common {
@@ -273,7 +288,7 @@ impl<P: PairPaper> Session for PairSession<P> {
         let mut text = format!(
             "data     {}: vocabulary of {} words",
             self.name(),
-            grouped(self.vocabulary.len())
+            grouped(self.source.vocabulary().len())
         );
         for (name, split) in self.splits() {
             text.push_str(&format!("\n         {name}: {split}"));

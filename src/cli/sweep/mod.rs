@@ -350,7 +350,7 @@ impl Verb for Work {
     type Output = RunResult;
 
     fn on<S: Session>(self) -> crate::Result<RunResult> {
-        let session = S::open(S::read(self.recipe)?)?;
+        let session = S::open(S::read(self.recipe)?, &self.device)?;
         say!("{}", session.describe());
         run::run(&session, &self.device, &self.options)
     }

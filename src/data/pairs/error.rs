@@ -96,13 +96,13 @@ pub enum PairError {
         images: usize,
     },
     /// Too few pairs for a batch.
-    #[error("the split has {captions} captions, fewer than a batch of {batch}")]
+    #[error("the split has {pairs} pairs of an image and a caption, fewer than a batch of {batch}")]
     #[diagnostic(help(
-        "set data.batch to {captions} or less, and to 2 at least: a single pair has no negative"
+        "set data.batch to {pairs} or less, and to 2 at least: a single pair has no negative"
     ))]
-    FewCaptions {
-        /// Captions.
-        captions: usize,
+    FewPairs {
+        /// Pairs.
+        pairs: usize,
         /// Pairs in a batch.
         batch: usize,
     },

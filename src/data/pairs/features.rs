@@ -128,3 +128,18 @@ fn read_at(file: &File, mut to: &mut [u8], mut offset: u64) -> std::io::Result<(
     }
     Ok(())
 }
+
+/// The head of a NumPy file of float32 in C order, version 1.
+pub fn npy_header(shape: [usize; 3]) -> Vec<u8> {
+    let [a, b, c] = shape;
+    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({a}, {b}, {c}), }}");
+    // Magic, version and length take 10 bytes; the whole is a multiple of 64 and ends with a line break.
+    while !(10 + text.len() + 1).is_multiple_of(64) {
+        text.push(' ');
+    }
+    text.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((text.len() as u16).to_le_bytes());
+    bytes.extend(text.as_bytes());
+    bytes
+}

@@ -1,4 +1,4 @@
-//! Batches of pairs: every caption once an epoch, its image with it.
+//! Batches of pairs: every caption once an epoch with each image that it is right for.
 
 use super::{PairError, Precomputed};
 use crate::data::feed::{Feed, FeedError, Job};
@@ -21,6 +21,9 @@ pub struct PairBatch {
     pub captions: Vec<usize>,
     /// Image numbers.
     pub images: Vec<usize>,
+    /// Whether row i's image and row j's caption belong together though i and j differ, `[batch, batch]`: captions of one image, or of
+    /// several images of one product.
+    pub known: Vec<bool>,
 }
 
 /// Batches of a split.
@@ -33,12 +36,12 @@ pub struct PairFeed {
 }
 
 impl PairFeed {
-    /// Batches of that many captions; the last of an epoch may be shorter, as the reference's are, but not a single pair, which has
+    /// Batches of that many pairs; the last of an epoch may be shorter, as the reference's are, but not a single pair, which has
     /// no negative.
     pub fn new(split: Arc<Precomputed>, batch: usize, seed: u64) -> Result<Self, PairError> {
-        let captions = split.captions.len();
-        if batch < 2 || captions < batch {
-            return Err(PairError::FewCaptions { captions, batch });
+        let pairs = split.truth.pairs();
+        if batch < 2 || pairs < batch {
+            return Err(PairError::FewPairs { pairs, batch });
         }
         Ok(Self {
             split,
@@ -48,11 +51,11 @@ impl PairFeed {
         })
     }
 
-    /// All captions in the order of an epoch.
+    /// All pairs in the order of an epoch.
     fn order(&self, epoch: u64) -> Arc<Vec<usize>> {
         let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         let order = orders.entry(epoch).or_insert_with(|| {
-            let mut order: Vec<usize> = (0..self.split.captions.len()).collect();
+            let mut order: Vec<usize> = (0..self.split.truth.pairs()).collect();
             random::stream(self.seed, "pairs", &[epoch]).shuffle(&mut order);
             Arc::new(order)
         });
@@ -63,23 +66,24 @@ impl PairFeed {
         order
     }
 
-    /// The captions of a batch.
+    /// The pairs of a batch.
     fn rows(&self, job: Job) -> Vec<usize> {
         let order = self.order(job.epoch);
         let start = job.batch as usize * self.batch;
         order[start..(start + self.batch).min(order.len())].to_vec()
     }
 
-    /// Makes a batch of these captions.
-    pub fn make(split: &Precomputed, mut captions: Vec<usize>) -> Result<PairBatch, PairError> {
+    /// Makes a batch of these pairs, which count as [`Truth::pair`](super::Truth::pair) does.
+    pub fn make(split: &Precomputed, pairs: Vec<usize>) -> Result<PairBatch, PairError> {
+        let mut pairs: Vec<(usize, usize)> = pairs.into_iter().map(|pair| split.truth.pair(pair)).collect();
         // Stable: captions of one length stay in the order of the epoch.
-        captions.sort_by_key(|&caption| std::cmp::Reverse(split.captions[caption].len()));
+        pairs.sort_by_key(|&(_, caption)| std::cmp::Reverse(split.captions[caption].len()));
+        let (images, captions): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
         let [_, regions, dim] = split.features.shape();
         let lengths: Vec<usize> = captions.iter().map(|&c| split.captions[c].len()).collect();
         let longest = lengths.first().copied().unwrap_or(0);
         let mut features = vec![0.0; captions.len() * regions * dim];
         let mut ids = vec![0; captions.len() * longest];
-        let images: Vec<usize> = captions.iter().map(|&c| split.image_of(c)).collect();
         for (to, &image) in features.chunks_exact_mut(regions * dim).zip(&images) {
             split.read(image, to)?;
         }
@@ -88,8 +92,13 @@ impl PairFeed {
                 *to = id as i32;
             }
         }
+        let known = images.iter().enumerate().flat_map(|(i, &image)| {
+            let right = move |(j, &caption): (usize, &usize)| i != j && split.truth.is_right(image, caption);
+            captions.iter().enumerate().map(right)
+        });
         Ok(PairBatch {
             features,
+            known: known.collect(),
             shape: [captions.len(), regions, dim],
             ids,
             lengths,
@@ -104,9 +113,9 @@ impl Feed for PairFeed {
     type Scratch = ();
 
     fn batches(&self, _epoch: u64) -> Result<u64, FeedError> {
-        let captions = self.split.captions.len();
-        let whole = captions / self.batch;
-        let rest = captions % self.batch;
+        let pairs = self.split.truth.pairs();
+        let whole = pairs / self.batch;
+        let rest = pairs % self.batch;
         Ok((whole + usize::from(rest > 1)) as u64)
     }
 
@@ -122,6 +131,7 @@ impl Feed for PairFeed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::pairs::{Captioned, Features, Standard, Truth};
     use crate::data::text::Vocabulary;
     use npyz::WriterBuilder;
     use std::path::Path;
@@ -163,6 +173,10 @@ mod tests {
                 assert_eq!(image, caption / 5);
                 assert_eq!(made.features[row * 6], (image * 6) as f32);
                 assert_eq!(made.ids[row * made.lengths[0]], 1);
+                for (column, caption) in made.captions.iter().enumerate() {
+                    let known = row != column && image == caption / 5;
+                    assert_eq!(made.known[row * made.captions.len() + column], known);
+                }
             }
             seen.extend(made.captions);
         }
@@ -181,7 +195,10 @@ mod tests {
         let values: Vec<f32> = (0..20).map(|v| (v / 10) as f32).collect();
         write(folder.path(), [10, 1, 2], &values, CAPTIONS);
         let split = open(folder.path()).unwrap();
-        assert_eq!((split.images(), split.per_image(), split.image_of(7)), (2, 5, 1));
+        assert_eq!(
+            (split.images(), split.truth.per_image(), split.image_of(7)),
+            (2, Some(5), 1)
+        );
         let mut row = [9.0; 2];
         split.read(1, &mut row).unwrap();
         assert_eq!(row, [1.0; 2]);
@@ -191,6 +208,64 @@ mod tests {
         write(folder.path(), [10, 1, 2], &values, CAPTIONS);
         let split = open(folder.path()).unwrap();
         assert_eq!((split.images(), split.image_of(7)), (10, 7));
+    }
+
+    #[test]
+    fn pictures_come_with_every_caption_that_is_right_for_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let values: Vec<f32> = [1.0, 7.0, 3.0, 7.0, 5.0, 7.0, 100.0, 7.0].into();
+        write(folder.path(), [4, 1, 2], &values, "unused");
+        let path = folder.path().join("train_ims.npy");
+        // Pictures 2, 0 and 1 of the file; the first two show one product.
+        let captioned = || Captioned {
+            pictures: vec![2, 0, 1],
+            texts: vec!["red chair".into(), "chair".into(), "a lamp".into()],
+            truth: Truth::listed(3, vec![vec![0, 1], vec![0, 1, 2], vec![2]]),
+        };
+        let features = Features::open(&path).unwrap();
+        let standard = Standard::of(&features, &captioned().pictures).unwrap();
+        // 5, 1 and 3; the second number never changes.
+        assert_eq!(standard.mean, [3.0, 7.0]);
+        assert!((standard.deviation[0] - (8.0f32 / 3.0).sqrt()).abs() < 1e-6);
+        assert_eq!(standard.deviation[1], 1.0);
+        let open = |identity| {
+            let vocabulary = Vocabulary::build(["red chair", "a lamp"], 1);
+            let features = Features::open(&path).unwrap();
+            let standard = Some(Arc::new(standard.clone()));
+            Precomputed::of_pictures(features, captioned(), &vocabulary, standard, identity)
+        };
+        let split = open([1; 32]);
+        let mut row = [0.0; 2];
+        split.read(1, &mut row).unwrap();
+        assert!(
+            (row[0] + 2.0 / (8.0f32 / 3.0).sqrt()).abs() < 1e-6 && row[1] == 0.0,
+            "{row:?}"
+        );
+        let identify = |split: &Precomputed| {
+            let mut hash = blake3::Hasher::new();
+            split.identify(&mut hash).unwrap();
+            hash.finalize()
+        };
+        assert_eq!(identify(&split), identify(&open([1; 32])));
+        assert_ne!(identify(&split), identify(&open([2; 32])));
+        let feed = PairFeed::new(Arc::new(split), 6, 1).unwrap();
+        assert_eq!(feed.batches(0).unwrap(), 1);
+        let batch = feed.load(Job { epoch: 0, batch: 0 }, &mut ()).unwrap();
+        let mut pairs: Vec<_> = batch
+            .images
+            .iter()
+            .copied()
+            .zip(batch.captions.iter().copied())
+            .collect();
+        for (i, &(image, _)) in pairs.iter().enumerate() {
+            for (j, &(_, caption)) in pairs.iter().enumerate() {
+                // The first two pictures are right for captions 0 and 1, the third for 1 and 2.
+                let right = if image < 2 { caption < 2 } else { caption > 0 };
+                assert_eq!(batch.known[i * 6 + j], right && i != j, "{i} {j}");
+            }
+        }
+        pairs.sort_unstable();
+        assert_eq!(pairs, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (2, 2)]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! One split of the published layout.
+//! One split: features of its images in a file, captions, and which belong together.
 
-use super::{Features, PairError};
+use super::{Captioned, Features, PairError, Truth};
 use crate::data::text::Vocabulary;
 use crate::files::read_text;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Captions of an image in the published files.
 pub const PER_IMAGE: usize = 5;
@@ -19,9 +21,68 @@ pub struct Precomputed {
     pub captions: Vec<Vec<u32>>,
     /// The captions as they were written.
     pub texts: Vec<String>,
-    per_image: usize,
-    /// Rows of the file that show one image.
-    repeats: usize,
+    /// Which captions are right for which images.
+    pub truth: Truth,
+    rows: Rows,
+    /// What is done to a region's features as they are read.
+    standard: Option<Arc<Standard>>,
+    /// What the features were made of, where that is known.
+    identity: Option<[u8; 32]>,
+}
+
+/// The row of an image in its file.
+#[derive(Debug)]
+enum Rows {
+    /// So many rows show one image.
+    Repeated(usize),
+    /// The row of each image.
+    Listed(Vec<u32>),
+}
+
+/// Shifts and scales each of a region's numbers, so that over the training images its mean is 0 and its deviation 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Standard {
+    /// `[dim]`.
+    pub mean: Vec<f32>,
+    /// `[dim]`; 1 for what never changes.
+    pub deviation: Vec<f32>,
+}
+
+impl Standard {
+    /// Of the regions of some rows of a file.
+    pub fn of(features: &Features, rows: &[u32]) -> Result<Self, PairError> {
+        let [_, regions, dim] = features.shape();
+        let mut row = vec![0.0; regions * dim];
+        let (mut sum, mut squares) = (vec![0.0f64; dim], vec![0.0f64; dim]);
+        for &at in rows {
+            features.read(at as usize, &mut row)?;
+            for (at, &value) in row.iter().enumerate() {
+                sum[at % dim] += f64::from(value);
+                squares[at % dim] += f64::from(value) * f64::from(value);
+            }
+        }
+        let count = (rows.len() * regions).max(1) as f64;
+        let mean: Vec<f64> = sum.iter().map(|sum| sum / count).collect();
+        let deviation = squares.iter().zip(&mean).map(|(squares, mean)| {
+            let variance = (squares / count - mean * mean).max(0.0);
+            match variance.sqrt() as f32 {
+                small if small < 1e-6 => 1.0,
+                deviation => deviation,
+            }
+        });
+        Ok(Self {
+            deviation: deviation.collect(),
+            mean: mean.iter().map(|&mean| mean as f32).collect(),
+        })
+    }
+
+    fn apply(&self, values: &mut [f32]) {
+        for region in values.chunks_exact_mut(self.mean.len()) {
+            for ((value, mean), deviation) in region.iter_mut().zip(&self.mean).zip(&self.deviation) {
+                *value = (*value - mean) / deviation;
+            }
+        }
+    }
 }
 
 impl Precomputed {
@@ -59,37 +120,69 @@ impl Precomputed {
         Ok(Self {
             features,
             captions: texts.iter().map(|text| vocabulary.encode(text)).collect(),
+            truth: Truth::consecutive(texts.len() / per_image, per_image),
             texts,
-            per_image,
-            repeats,
+            rows: Rows::Repeated(repeats),
+            standard: None,
+            identity: None,
         })
+    }
+
+    /// Pictures of a table: picture p has row p of the file. `identity` says what the features were made of.
+    pub fn of_pictures(
+        features: Features,
+        split: Captioned,
+        vocabulary: &Vocabulary,
+        standard: Option<Arc<Standard>>,
+        identity: [u8; 32],
+    ) -> Self {
+        let Captioned {
+            pictures,
+            texts,
+            truth,
+        } = split;
+        Self {
+            features,
+            captions: texts.iter().map(|text| vocabulary.encode(text)).collect(),
+            texts,
+            truth,
+            rows: Rows::Listed(pictures),
+            standard,
+            identity: Some(identity),
+        }
     }
 
     /// How many images there are.
     pub fn images(&self) -> usize {
-        self.captions.len() / self.per_image
+        self.truth.images()
     }
 
-    /// The image that a caption belongs to.
+    /// The first image that a caption belongs to.
     pub fn image_of(&self, caption: usize) -> usize {
-        caption / self.per_image
-    }
-
-    /// How many captions each image has.
-    pub fn per_image(&self) -> usize {
-        self.per_image
+        self.truth
+            .images_of(caption)
+            .first()
+            .map_or(0, |&image| image as usize)
     }
 
     /// Reads an image's regions into `to`, `[regions, dim]`.
     pub fn read(&self, image: usize, to: &mut [f32]) -> Result<(), PairError> {
-        self.features.read(image * self.repeats, to)
+        let row = match &self.rows {
+            Rows::Repeated(repeats) => image * repeats,
+            Rows::Listed(rows) => rows[image] as usize,
+        };
+        self.features.read(row, to)?;
+        if let Some(standard) = &self.standard {
+            standard.apply(to);
+        }
+        Ok(())
     }
 
     /// Drops all captions behind the first so many, with their images; an image that is begun is kept whole.
     pub fn keep(&mut self, captions: usize) {
-        let captions = captions.div_ceil(self.per_image) * self.per_image;
-        self.captions.truncate(captions);
-        self.texts.truncate(captions);
+        self.truth = self.truth.keep(captions);
+        self.captions.truncate(self.truth.captions());
+        self.texts.truncate(self.truth.captions());
     }
 
     /// Cuts captions off after so many words; `<start>` and `<end>` do not count.
@@ -115,11 +208,12 @@ impl Precomputed {
         self.features.path().to_owned()
     }
 
-    /// Mixes in what identifies the split: its captions' words, the shape of its features and the values of a few rows, evenly
-    /// spread, because reading tens of gigabytes would take minutes.
+    /// Mixes in what identifies the split: its captions' words, the shape of its features and what these were made of; where that is
+    /// not known, the values of a few rows, evenly spread, because reading tens of gigabytes would take minutes.
     pub fn identify(&self, hash: &mut blake3::Hasher) -> Result<(), PairError> {
         let [rows, regions, dim] = self.features.shape();
-        for number in [rows, regions, dim, self.per_image, self.captions.len()] {
+        let per_image = self.truth.per_image().unwrap_or(0);
+        for number in [rows, regions, dim, per_image, self.captions.len()] {
             hash.update(&(number as u64).to_le_bytes());
         }
         for caption in &self.captions {
@@ -127,6 +221,23 @@ impl Precomputed {
             for id in caption {
                 hash.update(&id.to_le_bytes());
             }
+        }
+        if per_image == 0 {
+            for caption in 0..self.captions.len() {
+                for image in self.truth.images_of(caption) {
+                    hash.update(&image.to_le_bytes());
+                }
+                hash.update(&u32::MAX.to_le_bytes());
+            }
+        }
+        if let Rows::Listed(rows) = &self.rows {
+            for row in rows {
+                hash.update(&row.to_le_bytes());
+            }
+        }
+        if let Some(identity) = &self.identity {
+            hash.update(identity);
+            return Ok(());
         }
         let mut values = vec![0.0; regions * dim];
         let count = SAMPLED.min(rows);

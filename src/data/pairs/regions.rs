@@ -3,7 +3,7 @@
 //! A line is an image: `image_id, image_w, image_h, num_boxes, boxes, features`, the last two as base64 of little-endian float32. The
 //! lines are read twice, once to find them and once in the order of the array, because all of them may not fit in memory.
 
-use super::PairError;
+use super::{PairError, npy_header};
 use crate::files::{FileError, write_whole};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ pub fn stack(
     let dim = values.len() / regions;
     let mut failed = None;
     let written = write_whole(out, |file| {
-        file.write_all(&header([order.len(), regions, dim]))?;
+        file.write_all(&npy_header([order.len(), regions, dim]))?;
         for (row, id) in order.iter().enumerate() {
             let fault = match read(id) {
                 Ok((own, values, _)) if own == regions && values.len() == regions * dim => {
@@ -204,21 +204,6 @@ fn regions(reader: &mut BufReader<File>, path: &Path, place: Place) -> Result<(u
         true => Ok((count, values)),
         false => Err(refuse("its features hold a value that is not finite".into())),
     }
-}
-
-/// The head of a NumPy file of float32 in C order, version 1.
-fn header(shape: [usize; 3]) -> Vec<u8> {
-    let [a, b, c] = shape;
-    let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({a}, {b}, {c}), }}");
-    // Magic, version and length take 10 bytes; the whole is a multiple of 64 and ends with a line break.
-    while !(10 + text.len() + 1).is_multiple_of(64) {
-        text.push(' ');
-    }
-    text.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((text.len() as u16).to_le_bytes());
-    bytes.extend(text.as_bytes());
-    bytes
 }
 
 #[cfg(test)]

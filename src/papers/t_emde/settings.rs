@@ -163,7 +163,7 @@ pub struct LossSection {
     /// beginning.
     #[serde(default)]
     pub warmup_epochs: u64,
-    /// What captions of the same image are to each other in a batch.
+    /// What captions of the same image (of a table: pictures and captions of the same product) are to each other in a batch.
     #[serde(default)]
     pub same_image: SameImage,
 }

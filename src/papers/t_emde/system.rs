@@ -52,14 +52,6 @@ impl Matcher {
     }
 }
 
-/// True where two rows show the same image, `[batch · batch]`.
-fn same(images: &[usize]) -> Vec<bool> {
-    let count = images.len();
-    (0..count * count)
-        .map(|at| at / count != at % count && images[at / count] == images[at % count])
-        .collect()
-}
-
 impl Match for Matcher {
     type Images = EncodedImages;
     type Captions = EncodedCaptions;
@@ -91,10 +83,10 @@ impl Objective for Matcher {
         let captions = Match::captions(self, batch.ids.clone(), batch.lengths.clone());
         let known = match self.loss.same_image {
             SameImage::Negatives => None,
-            SameImage::Ignored => Some(same(&batch.images)),
+            SameImage::Ignored => Some(batch.known.as_slice()),
         };
         let (hinge, divisor) = self.loss.hinge(clock.epoch, batch.images.len());
-        let value = hard_pairs::loss(&self.similarity, &images, &captions, &hinge, known.as_deref());
+        let value = hard_pairs::loss(&self.similarity, &images, &captions, &hinge, known);
         Losses::sum(vec![("hinge", value / divisor)], &batch.features)
     }
 }
@@ -132,6 +124,7 @@ mod tests {
             lengths: vec![5, 4, 3, 3],
             captions: vec![0, 1, 2, 3],
             images: vec![0, 1, 0, 2],
+            known: (0..16).map(|at| at == 2 || at == 8).collect(),
         }
     }
 

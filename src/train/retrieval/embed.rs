@@ -66,7 +66,7 @@ pub fn embed<M: Embed>(
 }
 
 /// Hands over the rows batch by batch, with the number of rows that are no filling.
-pub(super) fn each_batch(
+pub(crate) fn each_batch(
     table: &Arc<Table>,
     rows: &[usize],
     pipeline: &Pipeline,

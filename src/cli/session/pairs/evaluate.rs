@@ -41,7 +41,7 @@ impl<P: PairPaper> Hooks<P::Model> for Evaluator<P> {
     fn evaluate(&mut self, model: &P::Model, _state: &State) -> crate::Result<Evaluated> {
         let PairEvalSection { batch, captions, .. } = self.section;
         let scores = matching::score(model, &self.split, &self.device, batch, captions, &mut |_| {})?;
-        let measured = matching::measure(&scores, self.split.per_image(), &self.section, 0, true)?;
+        let measured = matching::measure(&scores, &self.split.truth, &self.section, 0, true)?;
         let mut figures = Vec::new();
         for measured in measured {
             for (name, figure) in measured.figures.0 {
@@ -78,8 +78,11 @@ impl<P: PairPaper> PairSession<P> {
             return Err(refuse("it is of another room"));
         }
         let plan = Self::read(target.recipe)?;
-        if plan.data.vocabulary()? != self.vocabulary {
+        if plan.data.vocabulary_of(&run)? != *self.source.vocabulary() {
             return Err(refuse("its vocabulary is another"));
+        }
+        if !plan.data.sees_as(&self.plan.data) {
+            return Err(refuse("its images are described by other features"));
         }
         let weights = target.weights.ok_or_else(|| refuse("it has no weights"))?;
         Ok(Member {
@@ -145,7 +148,7 @@ impl<P: PairPaper> PairSession<P> {
             }
             measured_on = format!(", average of {} runs", 1 + self.ensemble.len());
         }
-        let mut measured = matching::measure(&scores, split.per_image(), eval, common.train.seed, false)?;
+        let mut measured = matching::measure(&scores, &split.truth, eval, common.train.seed, false)?;
         for measured in &mut measured {
             measured.protocol.push_str(&measured_on);
         }
@@ -153,7 +156,7 @@ impl<P: PairPaper> PairSession<P> {
         let report = EvalReport {
             recipe: common.recipe.name.clone(),
             data: self.name(),
-            split: self.plan.data.name(eval.part()).into(),
+            split: self.source.part(eval.part()).into(),
             seed: Some(common.train.seed),
             weights: Some(sources),
             weights_hash: self.ensemble.is_empty().then(|| weights_hash(model)),

@@ -1,0 +1,141 @@
+//! Where pairs come from: the published layout of region features, or a table's pictures with features that are computed here.
+
+use crate::cli::{bar, say};
+use crate::data::pairs::{PairSection, Part, Precomputed};
+use crate::data::text::Vocabulary;
+use crate::device::Device;
+use crate::recipe::Reader;
+use crate::train::grid::{self, Grid, GridSection};
+use std::path::Path;
+
+/// `[data]` of a room that learns from pairs, either kind.
+pub enum PairData {
+    /// Features and captions in files.
+    Precomputed(PairSection),
+    /// A table's pictures.
+    Grid(Box<GridSection>),
+}
+
+/// Opened data of either kind.
+pub enum Source {
+    /// Features and captions in files.
+    Precomputed(PairSection, Vocabulary),
+    /// A table's pictures.
+    Grid(Box<Grid>),
+}
+
+impl PairData {
+    /// A section that names a `dataset` is of a table.
+    pub fn read(reader: &mut Reader) -> Option<Self> {
+        Some(match reader.text("data.dataset") {
+            Some(_) => Self::Grid(reader.section_required("data")?),
+            None => Self::Precomputed(reader.section_required("data")?),
+        })
+    }
+
+    /// Pairs in a batch.
+    pub fn batch(&self) -> usize {
+        match self {
+            Self::Precomputed(section) => section.batch,
+            Self::Grid(section) => section.batch,
+        }
+    }
+
+    /// The vocabulary of a run with this data.
+    pub fn vocabulary_of(&self, run: &Path) -> crate::Result<Vocabulary> {
+        match self {
+            Self::Precomputed(section) => section.vocabulary(),
+            Self::Grid(_) => grid::vocabulary_of(run),
+        }
+    }
+
+    /// Whether both describe images by the same numbers, as far as recipes say.
+    pub fn sees_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Precomputed(_), Self::Precomputed(_)) => true,
+            (Self::Grid(one), Self::Grid(other)) => one.features.makes_as(&other.features),
+            _ => false,
+        }
+    }
+
+    /// Opens the data, of which some parts will be asked for; features that have to be computed first are, with a progress bar. `run`:
+    /// what is evaluated.
+    pub fn open(
+        &self,
+        parts: &[Part],
+        run: Option<&Path>,
+        device: &Device,
+        workers: usize,
+    ) -> crate::Result<Source> {
+        let section = match self {
+            Self::Precomputed(section) => {
+                return Ok(Source::Precomputed(section.clone(), section.vocabulary()?));
+            }
+            Self::Grid(section) => section,
+        };
+        let mut shown = None;
+        let grid = Grid::open(section, parts, run, device, workers, &mut |done, all| {
+            let bar = shown.get_or_insert_with(|| {
+                say!("features of {all} pictures are computed once and kept");
+                bar("features", all)
+            });
+            bar.set_position(done as u64);
+        });
+        if let Some(bar) = shown {
+            bar.finish_and_clear();
+        }
+        let grid = grid?;
+        for note in &grid.notes {
+            say!("note     {note}");
+        }
+        Ok(Source::Grid(Box::new(grid)))
+    }
+}
+
+impl Source {
+    /// One part of the data.
+    pub fn split(&self, part: Part) -> crate::Result<Precomputed> {
+        match self {
+            Self::Precomputed(section, vocabulary) => section.open(part, vocabulary),
+            Self::Grid(grid) => grid.split(part),
+        }
+    }
+
+    /// The numbers of words.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        match self {
+            Self::Precomputed(_, vocabulary) => vocabulary,
+            Self::Grid(grid) => grid.vocabulary(),
+        }
+    }
+
+    /// The data's name: that of its folder, or of its table.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Precomputed(section, _) => {
+                let root = section.root().unwrap_or_default();
+                root.file_name()
+                    .map_or_else(|| "pairs".into(), |name| name.to_string_lossy().into_owned())
+            }
+            Self::Grid(grid) => grid.name().into(),
+        }
+    }
+
+    /// What a part is called.
+    pub fn part(&self, part: Part) -> &str {
+        match (self, part) {
+            (Self::Precomputed(section, _), part) => section.name(part),
+            (Self::Grid(_), Part::Train) => "train",
+            (Self::Grid(_), Part::Valid) => "valid",
+            (Self::Grid(_), Part::Test) => "test",
+        }
+    }
+
+    /// Writes what the evaluation of a run needs of its training data.
+    pub fn keep(&self, run: &Path) -> crate::Result<()> {
+        match self {
+            Self::Precomputed(..) => Ok(()),
+            Self::Grid(grid) => grid.keep(run),
+        }
+    }
+}
