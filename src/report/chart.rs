@@ -147,6 +147,7 @@ impl Chart {
     fn tick(&self, value: f64, frame: &Frame) -> String {
         match self.unit {
             Unit::Plain => plain(value),
+            Unit::Percent if frame.high - frame.low < 0.005 => format!("{:.2}", 100.0 * value),
             Unit::Percent if frame.high - frame.low < 0.05 => format!("{:.1}", 100.0 * value),
             Unit::Percent => format!("{:.0}", 100.0 * value),
         }
