@@ -2,7 +2,7 @@
 
 use super::run::published;
 use super::session::{EvalFlags, Session, Verb, for_room};
-use super::{CliError, RUNS, Which, run_of, say, weights_of};
+use super::{CliError, RUNS, Which, run_of, say, weights_at, weights_of};
 use crate::backbones::weights::{self, Import, Tensors};
 use crate::device::{self, Choice, Device};
 use crate::papers::ImagePaper;
@@ -76,6 +76,8 @@ pub struct Target {
     pub weights: Option<(PathBuf, String)>,
     /// The run's folder, if it is one.
     pub run: Option<PathBuf>,
+    /// The run's folder, if the weights are its own.
+    pub source: Option<PathBuf>,
 }
 
 /// The run or the recipe that is meant.
@@ -85,8 +87,11 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
         let recipe = Recipe::load(name, sets).inspect_err(|_| say_near(name, runs))?;
         return Ok(Target {
             recipe,
-            weights: weights.map(|path| of_path(Path::new(path))).transpose()?,
+            weights: weights
+                .map(|path| weights_at(Path::new(path), None))
+                .transpose()?,
             run: None,
+            source: None,
         });
     }
     let run = RunFolder::open(&folder)?;
@@ -94,24 +99,17 @@ pub fn target(name: &str, weights: Option<&str>, sets: &[String], runs: &Path) -
     let mut recipe = Recipe::from_text("recipe", origin, run.recipe()?, sets)?;
     recipe.name.clone_from(&run.info().recipe);
     let which = weights.map(|which| (which, <Which as clap::ValueEnum>::from_str(which, true)));
-    let weights = match which {
-        None => weights_of(&folder, None)?,
-        Some((_, Ok(which))) => weights_of(&folder, Some(which))?,
-        Some((path, Err(_))) => of_path(Path::new(path))?,
+    let (weights, own) = match which {
+        None => (weights_of(&folder, None)?, true),
+        Some((_, Ok(which))) => (weights_of(&folder, Some(which))?, true),
+        Some((path, Err(_))) => (weights_at(Path::new(path), None)?, false),
     };
     Ok(Target {
         recipe,
         weights: Some(weights),
+        source: own.then(|| folder.clone()),
         run: Some(folder),
     })
-}
-
-/// A file of weights, or those of a run's folder.
-fn of_path(path: &Path) -> crate::Result<(PathBuf, String)> {
-    match path.join("run.json").is_file() {
-        true => weights_of(path, None),
-        false => Ok((path.to_path_buf(), "file".into())),
-    }
 }
 
 /// A run may have been meant whose name is nearly that.
@@ -265,12 +263,7 @@ impl Verb for Eval {
         let (model, which, source) = match self.target.weights.as_ref().zip(tensors) {
             Some(((path, which), tensors)) => {
                 say!("weights  {} ({which})", path.display());
-                let source = self
-                    .target
-                    .run
-                    .as_ref()
-                    .filter(|_| which != "file")
-                    .unwrap_or(path);
+                let source = self.target.source.as_ref().unwrap_or(path);
                 (apply(model, &tensors, path)?, which.clone(), source.clone())
             }
             None => {
@@ -300,7 +293,7 @@ impl Verb for Eval {
         }
         evaluation.report.write(&self.folder.join(EVAL))?;
         // The record of a run's training belongs to the run's own weights only.
-        let run = self.target.run.as_deref().filter(|_| which != "file");
+        let run = self.target.source.as_deref();
         let page = session.look(&evaluation, &self.device, &self.folder, run);
         Ok((evaluation.report, published, page))
     }

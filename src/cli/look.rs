@@ -77,12 +77,7 @@ fn write<P: ImagePaper>(
         showcase: Some(&showcase),
         table: Some(&session.table),
         decode: plan.data.decode,
-        ..record.page(
-            common,
-            report,
-            &published(&common.about),
-            &common.recipe.resolved(),
-        )
+        ..record.page(common, report)
     }
     .write(&path)?;
     Ok(path)
@@ -105,12 +100,7 @@ pub fn of_pairs<P: PairPaper>(
         let path = folder.join(page::FILE);
         Page {
             data: &data,
-            ..record.page(
-                common,
-                report,
-                &published(&common.about),
-                &common.recipe.resolved(),
-            )
+            ..record.page(common, report)
         }
         .write(&path)?;
         Ok(path)
@@ -132,6 +122,8 @@ fn written(page: crate::Result<PathBuf>) -> Option<PathBuf> {
 /// What is known of the run that weights come from.
 struct Record {
     name: String,
+    published: Vec<Published>,
+    recipe: String,
     system: Vec<(String, String)>,
     lines: Vec<jsonl::Line>,
     notes: Vec<String>,
@@ -177,6 +169,8 @@ impl Record {
         fact("evaluated on", system_name);
         Ok(Self {
             name,
+            published: published(&common.about),
+            recipe: common.recipe.resolved(),
             system,
             lines,
             notes,
@@ -184,25 +178,19 @@ impl Record {
     }
 
     /// A page without data and searches.
-    fn page<'a>(
-        &'a self,
-        common: &'a Common,
-        report: &'a EvalReport,
-        published: &'a [Published],
-        recipe: &'a str,
-    ) -> Page<'a> {
+    fn page<'a>(&'a self, common: &'a Common, report: &'a EvalReport) -> Page<'a> {
         Page {
             name: &self.name,
             about: &common.about,
             report,
-            published,
+            published: &self.published,
             lines: &self.lines,
             best: &common.train.best,
             showcase: None,
             table: None,
             data: &[],
             decode: DecodeOptions::default(),
-            recipe,
+            recipe: &self.recipe,
             system: &self.system,
             notes: &self.notes,
         }

@@ -249,6 +249,14 @@ fn finishes_with_best(run: &RunFolder) -> crate::Result<bool> {
     Ok(matches!(finish, Some(Value::String(finish)) if finish == "best"))
 }
 
+/// A file of weights as it is, or those of a run's folder, and what they are.
+fn weights_at(path: &Path, which: Option<Which>) -> crate::Result<(PathBuf, String)> {
+    match path.is_dir() {
+        true => weights_of(path, which),
+        false => Ok((path.to_path_buf(), "file".into())),
+    }
+}
+
 /// The folder of a run that is named or pathed.
 fn run_of(name: &str, runs: &Path) -> PathBuf {
     run_folder::find(runs, name)

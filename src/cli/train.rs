@@ -174,7 +174,7 @@ impl Verb for Train {
         say!("{}", session.describe());
         if self.dry_run {
             super::check::one_step(&session, &self.device)?.print(self.json)?;
-            say!("dry run: nothing was written");
+            say!("dry run: no run was written");
             return Ok(None);
         }
         run::run(&session, &self.device, &self.options).map(Some)

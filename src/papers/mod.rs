@@ -16,7 +16,7 @@ pub use images::{Embed, Encoder, Images};
 pub use objective::{Clock, Losses, Objective, Phase};
 pub use pairs::{Match, PairFacts, PairPaper, Pairs, captions};
 
-use crate::backbones::trunk::TorchvisionLayout;
+use crate::backbones::trunk::{Precision, TorchvisionLayout};
 use crate::backbones::weights::{LoadReport, Tensors};
 use crate::data::ImageBatch;
 use crate::device::Device;
@@ -85,6 +85,9 @@ pub trait ImagePaper: Paper {
     /// What the weights of a trained model say of the data that it was trained on, which an export thus need not open; none if they
     /// are not this paper's.
     fn facts(&self, weights: &Tensors) -> Option<Facts>;
+
+    /// The arithmetic that the trunk is trained in.
+    fn precision(&self) -> Precision;
 
     /// Whether `--init-from` may start a classifier of other classes anew.
     fn new_classifier(&self) -> bool;

@@ -2,27 +2,25 @@
 
 mod category;
 mod embed;
+mod measure;
 mod section;
 
 pub use category::WITHIN;
 pub use embed::embed;
+pub use measure::Measured;
 pub use section::{EvalSection, EvalSplit, Mode};
 
 use super::TrainError;
 use crate::data::check::{Needed, lacking};
 use crate::data::feed::FeedError;
-use crate::data::image::{DecodeOptions, Filter};
-use crate::data::transform::{Op, Pipeline};
+use crate::data::image::DecodeOptions;
+use crate::data::transform::Pipeline;
 use crate::data::{Split, Table};
 use crate::device::Device;
-use crate::metrics::{Figures, Metric, Ranks, Resampling, bootstrap, retrieval_metrics};
 use crate::papers::Embed;
-use crate::search::{
-    self, CentroidGallery, CentroidRule, DISTRACTOR, Embeddings, LabelRelevance, Options, Plan, Rerank,
-    Reranked, Scorer, Side, Similarity, relevance::Names,
-};
+use crate::search::{DISTRACTOR, Side, relevance::Names};
 pub(crate) use embed::each_batch;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The queries and the gallery of a split.
@@ -50,32 +48,49 @@ pub struct Embedded {
     pub dim: usize,
 }
 
-/// The figures of one mode.
-#[derive(Clone, Debug)]
-pub struct Measured {
-    /// `instance`, `centroid`, `centroid, every identity`, `pixels`, `instance, re-ranked`, `instance, expanded` or
-    /// `instance, expanded and re-ranked`.
-    pub protocol: String,
-    /// What re-ranking and expansion were set to.
-    pub settings: Option<String>,
-    /// Figures with intervals.
-    pub figures: Figures,
-    /// Queries, the skipped included.
-    pub queries: usize,
-    /// Queries with nothing to find.
-    pub skipped: usize,
-    /// Items that were ranked.
-    pub gallery: usize,
-    /// The ranks behind the figures.
-    pub ranks: Ranks,
-}
-
 /// That many of the rows, in order; the same in every run.
 fn drawn(mut rows: Vec<usize>, count: usize) -> Vec<usize> {
     crate::random::stream(0, "evaluation: gallery of training images", &[]).shuffle(&mut rows);
     rows.truncate(count);
     rows.sort_unstable();
     rows
+}
+
+/// Refuses queries none of which has a picture of its class, other than itself, in the gallery: training would find that out at its
+/// first evaluation.
+fn something_to_find(
+    table: &Table,
+    queries: &[usize],
+    gallery: &[usize],
+    section: &EvalSection,
+) -> Result<(), TrainError> {
+    let label = |row: usize| table.items[row].label.as_str();
+    let mut pictures: HashMap<&str, usize> = HashMap::new();
+    for &row in gallery {
+        *pictures.entry(label(row)).or_default() += 1;
+    }
+    let found = |row: usize| {
+        let itself = usize::from(gallery.binary_search(&row).is_ok());
+        pictures
+            .get(label(row))
+            .is_some_and(|&pictures| pictures > itself)
+    };
+    if queries.iter().any(|&row| found(row)) {
+        return Ok(());
+    }
+    let remedy = match section.train_gallery {
+        Some(_) => {
+            "remove eval.train_gallery, or divide classes instead of holding some out (data.closed_set = true)"
+        }
+        None => {
+            "queries and gallery must share classes, with two pictures or more where they are the same pictures"
+        }
+    };
+    Err(TrainError::Setting(format!(
+        "none of the {} queries of {} has another picture of its class in the gallery: {remedy}",
+        queries.len(),
+        table.name
+    )))
 }
 
 impl Task {
@@ -105,28 +120,7 @@ impl Task {
                 return Err(FeedError::from(lacking(&table, needed)).into());
             }
         }
-        // Said before training, which would find it out at its first evaluation.
-        let labels: HashSet<&str> = gallery
-            .iter()
-            .map(|&row| table.items[row].label.as_str())
-            .collect();
-        if !queries
-            .iter()
-            .any(|&row| labels.contains(table.items[row].label.as_str()))
-        {
-            let from = match section.train_gallery {
-                Some(_) => {
-                    " of training pictures: remove eval.train_gallery, or divide classes instead of holding some out \
-                            (data.closed_set = true)"
-                }
-                None => ": queries and gallery must share classes",
-            };
-            return Err(TrainError::Setting(format!(
-                "none of the {} queries of {} has a picture of its class in the gallery{from}",
-                queries.len(),
-                table.name
-            )));
-        }
+        something_to_find(&table, &queries, &gallery, section)?;
         let mut names = Names::default();
         let mut side = |rows: &[usize]| {
             let labels = rows
@@ -211,225 +205,6 @@ impl Task {
     /// The section that it was made from.
     pub fn section(&self) -> &EvalSection {
         &self.section
-    }
-
-    /// Ranks and measures in every mode of the section; nothing is resampled if `quick`.
-    pub fn measure(&self, embedded: &Embedded, device: &Device, quick: bool) -> crate::Result<Vec<Measured>> {
-        let mut measured = Vec::new();
-        for mode in &self.section.modes {
-            match mode {
-                Mode::Instance => measured.push(self.instance("instance", embedded, device, quick)?),
-                Mode::Centroid => {
-                    let cameras = self.query_side.cameras.is_some() && self.gallery_side.cameras.is_some();
-                    match cameras {
-                        false => measured.push(self.centroid(
-                            "centroid",
-                            CentroidRule::Labels,
-                            embedded,
-                            device,
-                            quick,
-                        )?),
-                        true => {
-                            let rule = |unqueried| CentroidRule::Cameras { unqueried };
-                            measured.push(self.centroid("centroid", rule(false), embedded, device, quick)?);
-                            if self.section.unqueried_centroids && !quick {
-                                let name = "centroid, every identity";
-                                measured.push(self.centroid(name, rule(true), embedded, device, quick)?);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        if !quick {
-            self.neighbours(embedded, device, &mut measured)?;
-        }
-        if self.section.per_category && !quick {
-            measured.extend(self.per_category(embedded, device)?);
-        }
-        Ok(measured)
-    }
-
-    /// Re-ranking and expansion of the search among single pictures, where the section asks for them.
-    fn neighbours(
-        &self,
-        embedded: &Embedded,
-        device: &Device,
-        measured: &mut Vec<Measured>,
-    ) -> crate::Result<()> {
-        let mut add = |protocol: &str, settings: String, scorer: &mut dyn Scorer| -> crate::Result<()> {
-            let ranks = search::rank(scorer, &self.relevance(), &Options::default())?;
-            let mut found = self.figures(protocol, ranks, self.gallery.len(), false)?;
-            found.settings = Some(settings);
-            measured.push(found);
-            Ok(())
-        };
-        let reranked = |embedded: &Embedded, settings: &Rerank| {
-            let Embedded {
-                queries,
-                gallery,
-                dim,
-            } = embedded;
-            Reranked::new(queries, gallery, *dim, &self.own, settings, device)
-        };
-        if let Some(settings) = &self.section.rerank {
-            let mut scorer = reranked(embedded, settings)?;
-            add("instance, re-ranked", settings.to_string(), &mut scorer)?;
-        }
-        let Some(settings) = &self.section.query_expansion else {
-            return Ok(());
-        };
-        let (queries, gallery) = search::expand(
-            &embedded.queries,
-            &embedded.gallery,
-            embedded.dim,
-            &self.own,
-            settings,
-            device,
-        )?;
-        let expanded = Embedded {
-            queries,
-            gallery,
-            dim: embedded.dim,
-        };
-        add(
-            "instance, expanded",
-            settings.to_string(),
-            &mut self.scorer(&expanded, device)?,
-        )?;
-        if let Some(rerank) = &self.section.rerank {
-            let mut scorer = reranked(&expanded, rerank)?;
-            add(
-                "instance, expanded and re-ranked",
-                format!("{settings}; {rerank}"),
-                &mut scorer,
-            )?;
-        }
-        Ok(())
-    }
-
-    /// How much memory the ranking of single images takes, in words.
-    pub fn plan(&self, embedded: &Embedded, device: &Device) -> crate::Result<String> {
-        Ok(Plan::new(&self.scorer(embedded, device)?, &Options::default()).to_string())
-    }
-
-    /// Which gallery pictures each query should find, and which are left out of its ranking.
-    pub fn relevance(&self) -> LabelRelevance {
-        LabelRelevance::new(self.query_side.clone(), self.gallery_side.clone()).with_own(self.own.clone())
-    }
-
-    /// The scores of single gallery pictures: cosines.
-    pub fn scorer(&self, embedded: &Embedded, device: &Device) -> crate::Result<Embeddings> {
-        Ok(Embeddings::new(
-            embedded.queries.clone(),
-            embedded.gallery.clone(),
-            embedded.dim,
-            Similarity::Cosine,
-            device,
-        )?)
-    }
-
-    fn instance(
-        &self,
-        protocol: &str,
-        embedded: &Embedded,
-        device: &Device,
-        quick: bool,
-    ) -> crate::Result<Measured> {
-        let ranks = search::rank(
-            &mut self.scorer(embedded, device)?,
-            &self.relevance(),
-            &Options::default(),
-        )?;
-        self.figures(protocol, ranks, self.gallery.len(), quick)
-    }
-
-    fn centroid(
-        &self,
-        protocol: &str,
-        rule: CentroidRule,
-        embedded: &Embedded,
-        device: &Device,
-        quick: bool,
-    ) -> crate::Result<Measured> {
-        let centroids = CentroidGallery::new(
-            &embedded.gallery,
-            embedded.dim,
-            &self.gallery_side,
-            &self.query_side,
-            rule,
-        )?;
-        let relevance = centroids.relevance(self.query_side.clone());
-        let count = centroids.labels.len();
-        let mut scorer = Embeddings::new(
-            embedded.queries.clone(),
-            centroids.embeddings,
-            embedded.dim,
-            Similarity::Cosine,
-            device,
-        )?;
-        let ranks = search::rank(&mut scorer, &relevance, &Options::default())?;
-        self.figures(protocol, ranks, count, quick)
-    }
-
-    fn figures(&self, protocol: &str, ranks: Ranks, gallery: usize, quick: bool) -> crate::Result<Measured> {
-        let metrics: Vec<Metric> = retrieval_metrics();
-        let resampling = Resampling {
-            resamples: if quick { 0 } else { self.section.resamples },
-            seed: self.seed,
-        };
-        let figures = bootstrap::figures(&ranks, &self.query_side.labels, &metrics, &resampling)?;
-        Ok(Measured {
-            protocol: protocol.into(),
-            settings: None,
-            figures,
-            queries: ranks.queries.len(),
-            skipped: ranks.skipped,
-            gallery,
-            ranks,
-        })
-    }
-
-    /// The figures of no model: pictures as 16 × 16 pixels, each less its mean colour, ranked by cosine.
-    pub fn pixel_baseline(&self, workers: usize) -> crate::Result<Measured> {
-        let pipeline = Pipeline::new(vec![
-            Op::Resize {
-                height: 16,
-                width: 16,
-                filter: Filter::default(),
-            },
-            Op::Normalize {
-                mean: [0.0; 3],
-                std: [1.0; 3],
-            },
-        ])?;
-        let embed = |rows: &[usize]| -> Result<Vec<f32>, TrainError> {
-            let mut all = Vec::new();
-            each_batch(
-                &self.table,
-                rows,
-                &pipeline,
-                self.decode,
-                64,
-                workers,
-                |batch, real| {
-                    for pixels in batch.pixels.chunks_exact(3 * 16 * 16).take(real) {
-                        for channel in pixels.chunks_exact(16 * 16) {
-                            let mean = channel.iter().sum::<f32>() / 256.0;
-                            all.extend(channel.iter().map(|v| v - mean));
-                        }
-                    }
-                    Ok(())
-                },
-            )?;
-            Ok(all)
-        };
-        let embedded = Embedded {
-            queries: embed(&self.queries)?,
-            gallery: embed(&self.gallery)?,
-            dim: 3 * 16 * 16,
-        };
-        self.instance("pixels", &embedded, &crate::device::cpu(), false)
     }
 
     /// Embeds queries and gallery; `progress` hears how many pictures are done.

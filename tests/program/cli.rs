@@ -425,6 +425,19 @@ fn eval_takes_each_of_a_run_s_weights_and_a_file() {
         file.to_str().unwrap(),
     ]);
     assert_eq!(recipe["metrics"], last["metrics"]);
+    // Another run's weights are said to be that run's, and leave this run's figures alone.
+    let other = TRAINED.run("first");
+    let borrowed = eval(&["--weights", other.to_str().unwrap()]);
+    assert!(
+        borrowed["weights"]
+            .as_str()
+            .unwrap()
+            .contains("first/checkpoints"),
+        "{borrowed}"
+    );
+    let own: Value =
+        serde_json::from_slice(&std::fs::read(place.run("a").join("eval.json")).unwrap()).unwrap();
+    assert_eq!(own, trained);
     // What serves elsewhere serves here: an export under torchvision's names embeds as its run does.
     place.ok(&["export", "a", "--format", "safetensors", "--out", "e.safetensors"]);
     let exported = [

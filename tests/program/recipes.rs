@@ -3,7 +3,7 @@
 use crate::common::{Place, jpeg};
 use serde_json::Value;
 
-const NAMES: [&str; 26] = [
+pub const NAMES: [&str; 26] = [
     "quickstart",
     "ctl-market1501",
     "ctl-dukemtmc",

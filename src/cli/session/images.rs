@@ -186,7 +186,9 @@ impl<P: ImagePaper> Session for ImageSession<P> {
         })
     }
 
-    fn open(plan: ImagePlan<P>, _device: &Device) -> crate::Result<Self> {
+    fn open(plan: ImagePlan<P>, device: &Device) -> crate::Result<Self> {
+        // Only here: what is trained in half precision is evaluated and served in single precision, on any device.
+        plan.paper.precision().check(device)?;
         let session = Self::with(plan, None)?;
         let paper = &session.plan.paper;
         paper.check(&session.facts).map_err(TrainError::Setting)?;

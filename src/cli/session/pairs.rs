@@ -8,7 +8,7 @@ pub use source::PairData;
 use super::{Common, EvalFlags, Evaluation, Session};
 use crate::backbones::weights::{self, Import, LoadReport, Tensors};
 use crate::cli::run::grouped;
-use crate::cli::{CliError, Which, look, say, weights_of};
+use crate::cli::{CliError, Which, look, say, weights_at};
 use crate::data::feed::{Feed, Job};
 use crate::data::pairs::{PairFeed, Part, Precomputed};
 use crate::device::Device;
@@ -304,10 +304,7 @@ impl<P: PairPaper> Session for PairSession<P> {
     }
 
     fn init_from(&self, model: P::Model, path: &Path, device: &Device) -> crate::Result<P::Model> {
-        let path = match path.is_dir() {
-            true => weights_of(path, Some(Which::Best))?.0,
-            false => path.to_path_buf(),
-        };
+        let (path, _) = weights_at(path, Some(Which::Best))?;
         let exchangeable = self.plan.paper.exchangeable();
         let import = Import {
             source: path.display().to_string(),

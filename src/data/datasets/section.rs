@@ -53,7 +53,8 @@ pub struct DatasetSection {
     /// Keep this many classes of each split, the first by name: for trying things out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_classes: Option<usize>,
-    /// Whether classes may stand in both the train and the test split, as in category retrieval. Without it that is an error.
+    /// Whether classes may stand in both the train and the test split, as in category retrieval; without it that is an error. A folder
+    /// or a table without splits is then divided within each class: `train_fraction` is the share of its images.
     #[serde(default)]
     pub closed_set: bool,
     /// Whether image paths of a table may leave its root by `..`.

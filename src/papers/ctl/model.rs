@@ -36,7 +36,6 @@ impl CtlModel {
         seed: u64,
         device: &Device,
     ) -> crate::Result<(Self, Option<LoadReport>)> {
-        paper.model.precision.check(device)?;
         let trunk = paper.model.trunk.init(device);
         let head = IdentityHeadConfig {
             dim: trunk.feature_dim(),

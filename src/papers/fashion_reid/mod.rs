@@ -21,7 +21,7 @@ pub use loss::LossSection;
 pub use model::FashionReidModel;
 
 use super::{Capability, Facts, ImagePaper, Paper};
-use crate::backbones::trunk::{TorchvisionLayout, TrunkSection, for_torchvision};
+use crate::backbones::trunk::{Precision, TorchvisionLayout, TrunkSection, for_torchvision};
 use crate::backbones::weights::{LoadReport, Tensors};
 use crate::device::Device;
 use crate::recipe::Reader;
@@ -82,6 +82,10 @@ impl ImagePaper for FashionReid {
 
     fn facts(&self, weights: &Tensors) -> Option<Facts> {
         super::images::facts(weights, "head.classifier.weight")
+    }
+
+    fn precision(&self) -> Precision {
+        self.model.precision
     }
 
     fn new_classifier(&self) -> bool {

@@ -34,7 +34,6 @@ impl FashionReidModel {
         seed: u64,
         device: &Device,
     ) -> crate::Result<(Self, Option<LoadReport>)> {
-        paper.model.precision.check(device)?;
         let trunk = paper.model.trunk.init(device);
         let head = IdentityHeadConfig {
             dim: trunk.feature_dim(),

@@ -2,17 +2,14 @@
 
 use crate::backbones::layouts::translate;
 use crate::backbones::weights::{self, Import, WeightsError};
-use crate::cli::{Which, say, weights_of};
+use crate::cli::{Which, say, weights_at};
 use crate::papers::Embed;
 use std::path::Path;
 
 /// Weights of another run or file, the trunk whole. A classifier (and centres) of other classes starts anew if `new_classifier`
 /// (`model.new_classifier`), else that is an error; a file that is no run's gives the trunk alone.
 pub fn init_from<M: Embed>(model: M, path: &Path, new_classifier: bool) -> crate::Result<M> {
-    let path = match path.is_dir() {
-        true => weights_of(path, Some(Which::Best))?.0,
-        false => path.to_path_buf(),
-    };
+    let (path, _) = weights_at(path, Some(Which::Best))?;
     let tensors = weights::read(&path)?;
     let mut import = Import {
         source: path.display().to_string(),
