@@ -1,6 +1,7 @@
 //! One file per verb of the command line.
 
 pub mod check;
+pub mod codes;
 pub mod data;
 pub mod devices;
 pub mod embed;
@@ -70,6 +71,8 @@ enum Verb {
     Embed(embed::EmbedArgs),
     /// Find the nearest of embedded pictures for pictures that are given
     Search(search::SearchArgs),
+    /// Hash vectors into regions, and count sets of items in them (EMDE)
+    Codes(codes::CodesArgs),
     /// Check a recipe whole: its keys, its data, one training step
     Check(check::CheckArgs),
     /// List, show, copy and compare recipes
@@ -173,6 +176,7 @@ pub fn run(cli: Cli) -> crate::Result<()> {
         Verb::Export(args) => export::run(args),
         Verb::Embed(args) => embed::run(args),
         Verb::Search(args) => search::run(args),
+        Verb::Codes(args) => codes::run(args),
         Verb::Check(args) => check::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Runs(args) => runs::run(&args),

@@ -5,6 +5,7 @@
 //! with captions ([`PairPaper`]). [`registry`] has one line for each; nothing else changes when one is added.
 
 pub mod ctl;
+pub mod emde;
 pub mod fashion_reid;
 mod images;
 mod objective;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cli;
+mod codes;
 mod common;
 mod data;
 mod export;
