@@ -54,6 +54,11 @@ fn place<const D: usize>(x: &Tensor<D>) -> Option<Place> {
     }
 }
 
+/// Whether the operations here take `x`.
+pub fn takes<const D: usize>(x: &Tensor<D>) -> bool {
+    place(x).is_some()
+}
+
 /// Enters an operation with its saved state into the graph.
 fn enter<Op, const N: usize>(op: Op, parents: [NodeGuard; N], state: Op::State, output: FlexTensor) -> Tracked
 where
