@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod common;
 mod data;
+mod explain;
 mod export;
 mod finetune;
 mod grid;
