@@ -91,6 +91,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Query(#[from] crate::cli::search::QueryError),
+    /// A pair that cannot be explained.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Explain(#[from] crate::cli::explain::ExplainError),
     /// Weights do not fit into half precision.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -6,6 +6,7 @@ pub mod data;
 pub mod devices;
 pub mod embed;
 pub mod eval;
+pub mod explain;
 pub mod export;
 mod look;
 pub mod panics;
@@ -65,6 +66,8 @@ enum Verb {
     Sweep(sweep::SweepArgs),
     /// Evaluate a run, or a recipe with given weights
     Eval(eval::EvalArgs),
+    /// Show why an image and a caption score as they do
+    Explain(explain::ExplainArgs),
     /// Write weights or embeddings for other programs
     Export(export::ExportArgs),
     /// Embed any pictures: a folder, a table, or the recipe's own data
@@ -139,6 +142,18 @@ pub enum CliError {
         /// Why.
         problem: String,
     },
+    /// Data that a matcher cannot be measured on.
+    #[error("these weights cannot be measured on {other}: {problem}")]
+    #[diagnostic(help(
+        "images have to be described, and words numbered, as in training: name a run, and a recipe of the same room whose [data] is of the same \
+         kind"
+    ))]
+    Elsewhere {
+        /// The other recipe.
+        other: String,
+        /// Why.
+        problem: String,
+    },
     /// A file that is read and would be written.
     #[error("{} is read: it cannot be written as well", .0.display())]
     #[diagnostic(help("give --out another name; an .npy has a .csv and a .json of its name beside it"))]
@@ -173,6 +188,7 @@ pub fn run(cli: Cli) -> crate::Result<()> {
         Verb::Train(args) => train::run(args),
         Verb::Sweep(args) => sweep::run(args),
         Verb::Eval(args) => eval::run(args),
+        Verb::Explain(args) => explain::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Embed(args) => embed::run(args),
         Verb::Search(args) => search::run(args),

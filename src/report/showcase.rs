@@ -44,7 +44,7 @@ pub struct Showcase {
 /// One query and what was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
-    /// The query's row of the table.
+    /// The query's row of the table; its number in the split where images and captions are matched.
     pub row: usize,
     /// The best items, best first.
     pub found: Vec<Found>,
@@ -59,13 +59,13 @@ pub struct Search {
 /// An item at its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
-    /// Its row of the table.
+    /// Its row of the table, or its number in the split.
     pub row: usize,
     /// Its place, from 1.
     pub place: usize,
-    /// Its cosine with the query.
+    /// Its cosine with the query, or their score.
     pub score: f32,
-    /// Whether it is of the query's label.
+    /// Whether it is of the query's label, or belongs to it.
     pub right: bool,
 }
 

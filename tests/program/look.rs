@@ -4,7 +4,7 @@ use crate::common::{Place, TRAINED};
 use serde_json::Value;
 use std::path::Path;
 
-fn read(path: impl AsRef<Path>) -> String {
+pub fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
 }
 
@@ -15,7 +15,7 @@ fn run() -> String {
 
 /// Nothing is fetched: every source and link is inside the page.
 #[track_caller]
-fn stands_alone(page: &str) {
+pub fn stands_alone(page: &str) {
     assert!(page.starts_with("<!DOCTYPE html>"));
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
     assert!(!page.contains("<script"));

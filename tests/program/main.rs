@@ -5,6 +5,7 @@ mod cli;
 mod codes;
 mod common;
 mod data;
+mod explain;
 mod export;
 mod finetune;
 mod grid;

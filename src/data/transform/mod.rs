@@ -7,6 +7,7 @@ mod apply;
 mod check;
 mod draw;
 mod op;
+mod part;
 
 use serde::{Deserialize, Serialize};
 

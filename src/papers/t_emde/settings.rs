@@ -293,6 +293,13 @@ impl PairPaper for Matching {
         super::released::import(weights)
     }
 
+    fn widths(&self, weights: &Tensors) -> Option<[usize; 2]> {
+        // Torch's layouts: [words, word dim] and [out, in].
+        let words = weights.get("text.embed.weight")?.shape().first().copied();
+        let dim = weights.get("image.fc.weight")?.shape().last().copied();
+        Some([words?, dim?])
+    }
+
     fn exchangeable(&self) -> Vec<String> {
         // The global vector and what is computed from it.
         vec![r"^similarity\.(global|sim_tranglo_w)\.".into()]

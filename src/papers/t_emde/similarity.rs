@@ -121,7 +121,7 @@ pub struct EncodedCaptions {
 }
 
 impl EncodedImages {
-    fn some(&self, rows: Range<usize>) -> Self {
+    pub(super) fn some(&self, rows: Range<usize>) -> Self {
         Self {
             regions: self.regions.clone().narrow(0, rows.start, rows.len()),
             whole: self.whole.clone().narrow(0, rows.start, rows.len()),
@@ -138,7 +138,7 @@ impl EncodedImages {
 }
 
 impl EncodedCaptions {
-    fn some(&self, rows: Range<usize>) -> Self {
+    pub(super) fn some(&self, rows: Range<usize>) -> Self {
         Self {
             words: self.words.clone().narrow(0, rows.start, rows.len()),
             whole: self.whole.clone().narrow(0, rows.start, rows.len()),
