@@ -322,7 +322,7 @@ impl<P: ImagePaper> Trained<P> {
 fn preprocessing_hash(pipeline: &Pipeline, exif: bool) -> String {
     let text = pipeline
         .preprocessing(exif)
-        .map(|preprocessing| preprocessing.to_json())
+        .map(|preprocessing| preprocessing.bare().to_json())
         .unwrap_or_default();
     blake3::hash(text.as_bytes()).to_hex()[..16].to_string()
 }
