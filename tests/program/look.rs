@@ -163,6 +163,25 @@ fn neighbours_are_protocols_of_their_own() {
 }
 
 #[test]
+fn neighbours_leave_the_run_s_own_figures() {
+    let place = Place::new();
+    place.train("n", &["--max-steps", "2"]);
+    let run = place.run("n");
+    let own = || ["eval.json", "report.html"].map(|file| read(run.join(file)));
+    let before = own();
+    let text = place.ok(&["eval", "n", "--device", "cpu", "--rerank=6,3,0.3"]);
+    assert!(text.contains("n/re-ranked/eval.json"), "{text}");
+    assert!(own() == before, "the run's own figures were replaced");
+    assert!(read(run.join("re-ranked/report.html")).contains("instance, re-ranked"));
+    // Twelve classes, of which a few are tested on: too few to resample.
+    assert!(
+        text.contains("to resample the intervals are too narrow"),
+        "{text}"
+    );
+    assert!(before[1].contains("to resample the intervals are too narrow"));
+}
+
+#[test]
 fn pictures_are_embedded_and_found() {
     let place = Place::with_photos();
     let run = run();
