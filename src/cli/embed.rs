@@ -265,10 +265,10 @@ impl<P: ImagePaper> Trained<P> {
         let mut plan = ImageSession::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
         let tensors = eval::read(&plan.paper, &path)?;
-        let facts = plan.paper.facts(&tensors).ok_or_else(|| WeightsError::Format {
-            path: path.clone(),
-            cause: format!("they are not those of a trained model of room {}", P::ROOM),
-        })?;
+        let facts = plan
+            .paper
+            .facts(&tensors)
+            .ok_or_else(|| eval::no_model(&tensors, &path, P::ROOM))?;
         let device = device.clone();
         let (model, _) = plan
             .paper

@@ -3,7 +3,8 @@
 use super::run::published;
 use super::session::{EvalFlags, Session, Verb, for_room};
 use super::{CliError, RUNS, Which, run_of, say, weights_at, weights_of};
-use crate::backbones::weights::{self, Import, Tensors};
+use crate::backbones::layouts::recognised;
+use crate::backbones::weights::{self, Import, Tensors, WeightsError};
 use crate::device::{self, Choice, Device};
 use crate::papers::ImagePaper;
 use crate::recipe::{Origin, PaperSection, Recipe};
@@ -137,8 +138,49 @@ pub fn apply<M: Module>(model: M, tensors: &Tensors, path: &Path) -> crate::Resu
         source: path.display().to_string(),
         ..Import::default()
     };
-    let (model, _) = weights::apply(model, tensors, &import)?;
+    let (model, _) = weights::apply(model, tensors, &import).map_err(|error| foreign(error, tensors))?;
     Ok(model.valid())
+}
+
+/// That a file has no trained model of a room, and what it has instead where that is known.
+pub fn no_model(tensors: &Tensors, path: &Path, room: &str) -> WeightsError {
+    match recognised(tensors) {
+        Some(found) => WeightsError::Other {
+            source_name: path.display().to_string(),
+            trunk: format!("trained model of room {room}"),
+            remedy: format!(
+                "it holds {}, a trunk to start from: name a run's folder or checkpoint, or what `tailor export` wrote; to train from \
+                 it set model.trunk = {} and model.weights",
+                found.what, found.trunk
+            ),
+        },
+        None => WeightsError::Format {
+            path: path.to_owned(),
+            cause: format!("they are not those of a trained model of room {room}"),
+        },
+    }
+}
+
+/// Published weights are a trunk to start from, not a trained model: the remedy says which, and where they belong.
+fn foreign(error: WeightsError, tensors: &Tensors) -> WeightsError {
+    match (error, recognised(tensors)) {
+        (
+            WeightsError::Mismatch {
+                source_name, report, ..
+            },
+            Some(found),
+        ) => WeightsError::Mismatch {
+            remedy: format!(
+                "it holds {}, a trunk to start from; a trained model is wanted here: a run's folder or checkpoint, or what `tailor \
+                 export` wrote. What the trunk finds untrained: leave --weights out and add --set 'model.trunk={}' --set \
+                 model.weights={source_name}",
+                found.what, found.trunk
+            ),
+            source_name,
+            report,
+        },
+        (error, _) => error,
+    }
 }
 
 /// Runs the verb.

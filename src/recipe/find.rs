@@ -76,7 +76,7 @@ pub(super) fn find(
             origin: Origin::File(path),
             text,
         }),
-        Err(RecipeError::File(error)) if error.source().kind() == io::ErrorKind::NotFound => {
+        Err(RecipeError::File(error)) if error.cause().kind() == io::ErrorKind::NotFound => {
             let stem = path
                 .file_stem()
                 .unwrap_or_default()

@@ -98,14 +98,13 @@ pub enum ReportError {
     #[diagnostic(transparent)]
     File(#[from] FileError),
     /// The file is no report.
-    #[error("{} is not an evaluation report: {source}", path.display())]
+    #[error("{} is not an evaluation report: {cause}", path.display())]
     #[diagnostic(help("evaluate again with `tailor eval`, which writes the file anew"))]
     Json {
         /// The file.
         path: std::path::PathBuf,
         /// What the parser said, with line and column.
-        #[source]
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
 }
 
@@ -130,9 +129,9 @@ impl EvalReport {
 
     /// Reads what [`write`](Self::write) wrote.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
-        serde_json::from_str(&read_text(path)?).map_err(|source| ReportError::Json {
+        serde_json::from_str(&read_text(path)?).map_err(|cause| ReportError::Json {
             path: path.to_owned(),
-            source,
+            cause,
         })
     }
 

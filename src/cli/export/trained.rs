@@ -38,10 +38,10 @@ impl Trained {
         tensors: &Tensors,
         path: &Path,
     ) -> crate::Result<P::Model> {
-        let facts = plan.paper.facts(tensors).ok_or_else(|| WeightsError::Format {
-            path: path.to_owned(),
-            cause: format!("they are not those of a trained model of room {}", P::ROOM),
-        })?;
+        let facts = plan
+            .paper
+            .facts(tensors)
+            .ok_or_else(|| eval::no_model(tensors, path, P::ROOM))?;
         let (model, _) = plan.paper.model(&facts, plan.common.train.seed, &cpu())?;
         eval::apply(model, tensors, path)
     }

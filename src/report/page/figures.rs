@@ -17,6 +17,15 @@ impl Page<'_> {
         );
         let grid = self.report.grid(self.published);
         table(html, &grid);
+        let known = |(name, _): &&(&str, &str)| grid.rows.iter().any(|(metric, _)| metric.starts_with(name));
+        let words: Vec<String> = WORDS
+            .iter()
+            .filter(known)
+            .map(|(_, words)| (*words).to_owned())
+            .collect();
+        if !words.is_empty() {
+            quiet(html, &format!("{}.", words.join("; ")));
+        }
         for protocol in self.report.protocols() {
             let settings = match &protocol.settings {
                 Some(settings) => format!(" ({settings})"),
@@ -37,6 +46,21 @@ impl Page<'_> {
         }
     }
 }
+
+/// What metrics are, by how their names begin.
+const WORDS: [(&str, &str); 5] = [
+    ("recall@", "recall@k: queries with a right one among the first k"),
+    (
+        "mAP",
+        "mAP: the average precision at every right one; mAP@R: among as many as there are right ones",
+    ),
+    ("mINP", "mINP: right ones per place down to the last of them"),
+    ("MRR", "MRR: one divided by the place of the first right one"),
+    (
+        "median_rank",
+        "median_rank: the middle place of the first right one",
+    ),
+];
 
 /// More columns than this have their intervals below the values: the table then fits a page of usual width.
 const WIDE: usize = 4;
