@@ -5,7 +5,6 @@ use super::export;
 use super::run::weights_hash;
 use super::session::{ImagePlan, ImageSession, ImageVerb, Session, for_embedding};
 use super::{CliError, RUNS, say};
-use crate::backbones::weights::WeightsError;
 use crate::data::datasets::pictures;
 use crate::data::native::{self, ReadOptions};
 use crate::data::table::counted;

@@ -3,7 +3,7 @@
 use super::super::eval;
 use super::super::session::ImagePlan;
 use super::say;
-use crate::backbones::weights::{Tensors, WeightsError};
+use crate::backbones::weights::Tensors;
 use crate::data::image::decode;
 use crate::data::{self, Split};
 use crate::device::cpu;
