@@ -150,7 +150,7 @@ pub fn load(trunk: Trunk, tensors: Tensors, source: &str) -> Result<(Trunk, Load
     };
     if let Some(other) = recognised(&tensors).filter(|other| other.network != wanted.name()) {
         return Err(refuse(format!(
-            "it holds {}: set model.trunk = {}, or give weights of {}",
+            "it holds {}: set model.trunk = {}, give weights of {}, or begin with random ones (--set model.weights=none)",
             other.what,
             other.trunk,
             wanted.name()

@@ -270,6 +270,10 @@ fn init_writes_recipes_that_pass_their_check() {
     place.ok(&["data", "init", "closed"]);
     place.ok(&["check", "closed.toml", "--device", "cpu"]);
 
+    for data in ["kinds", "items.csv"] {
+        let init = format!("`tailor data init {data}` writes a recipe");
+        place.fails(&["train", data]).says(&[&init]);
+    }
     place
         .fails(&["data", "init", "nowhere"])
         .says(&["nowhere", "is not there"]);
