@@ -16,6 +16,7 @@ pub mod runs;
 pub mod search;
 mod session;
 pub mod sweep;
+pub mod tips;
 pub mod train;
 
 use crate::recipe::tree::Value;
@@ -109,7 +110,9 @@ pub enum CliError {
     NoAverage(PathBuf),
     /// A verb that a room's trained systems have no answer for.
     #[error("`tailor {verb}` needs a system that can {needs}: those of room {room} can {can}")]
-    #[diagnostic(help("the rooms whose systems can {needs} are {others}"))]
+    #[diagnostic(help(
+        "a room is a paper's model with its losses ([paper] room in the recipe); those whose systems can {needs} are {others}"
+    ))]
     Cannot {
         /// The verb.
         verb: &'static str,

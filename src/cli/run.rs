@@ -66,7 +66,7 @@ pub fn run<S: Session>(session: &S, device: &Device, options: &RunOptions) -> cr
         None => model,
     };
     say!(
-        "model    {} parameters in room {}",
+        "model    {} parameters, of the paper room {}",
         grouped(weights::parameter_count(&model)),
         S::ROOM
     );

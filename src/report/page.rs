@@ -110,10 +110,7 @@ impl Page<'_> {
     fn top(&self, html: &mut Html) {
         html.element("header", &[("class", "top")], |html| {
             html.leaf("h1", &[], self.name);
-            let EvalReport {
-                recipe, data, split, ..
-            } = self.report;
-            html.leaf("p", &[], &format!("{recipe} on {data} ({split})"));
+            html.leaf("p", &[], &self.report.subject());
             let about = self.about;
             quiet(
                 html,

@@ -194,6 +194,7 @@ fn protocol(measured: Measured) -> Protocol {
         queries: measured.queries,
         skipped: 0,
         gallery: measured.gallery,
+        identities: Some(measured.identities),
         metrics: measured.figures,
         cmc,
     }
