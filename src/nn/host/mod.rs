@@ -16,11 +16,13 @@ mod fold;
 pub mod gru;
 pub mod matching;
 pub mod norm;
+mod panels;
 pub mod pool;
 mod product;
 mod scratch;
 #[cfg(test)]
 mod testing;
+mod wide;
 
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
