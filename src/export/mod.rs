@@ -5,6 +5,7 @@ pub mod dtype;
 pub mod embeddings;
 pub mod gallery;
 pub mod hub;
+pub mod matcher;
 pub mod onnx;
 pub mod projector;
 

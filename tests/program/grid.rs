@@ -81,13 +81,13 @@ const TABLE: [&str; 8] = [
     "data.captions=[\"{text}\"]",
 ];
 
-fn place() -> Place {
+pub fn place() -> Place {
     let place = Place::new();
     place.write("grid.toml", TINY);
     place
 }
 
-fn train(place: &Place, run: &str, more: &[&str]) -> (Value, String) {
+pub fn train(place: &Place, run: &str, more: &[&str]) -> (Value, String) {
     let mut args = vec!["train", "grid.toml", "--device", "cpu", "--run", run, "--json"];
     args.extend(more);
     let (stdout, stderr) = place.both(&args);

@@ -5,6 +5,7 @@ mod cli;
 mod common;
 mod data;
 mod export;
+mod export_pairs;
 mod finetune;
 mod grid;
 mod look;

@@ -6,7 +6,7 @@ use crate::data::pairs::PairBatch;
 use crate::device::Device;
 use crate::losses::HardestHinge;
 use crate::nn::{Assignment, TEmdeConfig};
-use crate::papers::{Capability, PairFacts, PairPaper, Paper};
+use crate::papers::{Capability, PairFacts, PairPaper, Paper, Released};
 use crate::recipe::Reader;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -291,6 +291,17 @@ impl PairPaper for Matching {
 
     fn import(&self, weights: &Tensors) -> Option<Tensors> {
         super::released::import(weights)
+    }
+
+    fn facts(&self, weights: &Tensors) -> Option<PairFacts> {
+        super::released::facts(weights)
+    }
+
+    fn export(&self, weights: &Tensors) -> (Tensors, Released) {
+        (
+            super::released::export(weights),
+            super::released::released(weights, &self.loss),
+        )
     }
 
     fn exchangeable(&self) -> Vec<String> {
