@@ -125,6 +125,23 @@ pub enum CliError {
         /// The rooms that can do it.
         others: String,
     },
+    /// A format that a room's trained systems cannot be written in.
+    #[error("--format {format} needs a system that can {needs}: those of room {room} can {can}")]
+    #[diagnostic(help("{remedy}; the rooms whose systems can {needs} are {others}"))]
+    NoFormat {
+        /// The format.
+        format: String,
+        /// The room.
+        room: &'static str,
+        /// What the format needs.
+        needs: &'static str,
+        /// What the room can do instead.
+        can: &'static str,
+        /// What to do.
+        remedy: &'static str,
+        /// The rooms that can do it.
+        others: String,
+    },
     /// A flag of `tailor eval` that a room has no use for.
     #[error("{flag} means nothing in room {room}")]
     #[diagnostic(help("leave it out: it is for {rooms}"))]

@@ -7,7 +7,7 @@ mod images;
 mod pairs;
 
 pub use images::{ImagePlan, ImageSession, Seen, embed_all};
-pub use pairs::{Matched, PairData, PairSession};
+pub use pairs::{Matched, PairData, PairPlan, PairSession};
 
 use super::CliError;
 use super::eval::Target;
@@ -316,7 +316,7 @@ pub fn for_matching<V: PairVerb>(recipe: &Recipe, name: &'static str, verb: V) -
 }
 
 /// A verb needs what a room has not got.
-fn cannot<P: Paper>(verb: &'static str, needs: Capability) -> crate::Error {
+pub(super) fn cannot<P: Paper>(verb: &'static str, needs: Capability) -> crate::Error {
     let can: Vec<&str> = P::CAPABILITIES.iter().map(|can| can.words()).collect();
     CliError::Cannot {
         verb,

@@ -6,6 +6,7 @@ pub mod dtype;
 pub mod embeddings;
 pub mod gallery;
 pub mod hub;
+pub mod matcher;
 pub mod onnx;
 pub mod projector;
 

@@ -215,8 +215,33 @@ impl TEmde {
         }
     }
 
+    /// N, the partitions.
+    pub fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    /// W, the regions of a partition.
+    pub fn width(&self) -> usize {
+        1 << self.bits
+    }
+
+    /// K, the hyperplanes of a partition.
+    pub fn bits(&self) -> usize {
+        self.bits
+    }
+
+    /// How tokens are assigned to regions.
+    pub fn assignment(&self) -> Assignment {
+        self.assignment
+    }
+
+    /// Whether each token is assigned to one region where no gradient is asked for.
+    pub fn is_hard(&self) -> bool {
+        self.hard_eval
+    }
+
     /// Cᵀ, `[bits, regions]`: the binary digits of each region's number, most significant first.
-    fn digits(&self, device: &Device) -> Tensor<2> {
+    pub(crate) fn digits(&self, device: &Device) -> Tensor<2> {
         let width = 1usize << self.bits;
         let digits: Vec<f32> = (0..self.bits)
             .flat_map(|bit| (0..width).map(move |w| (bit, w)))

@@ -3,9 +3,9 @@
 use burn::tensor::Tensor;
 
 /// Inside of the root, so that its gradient at the zero vector is zero and not NaN.
-pub(super) const INSIDE: f32 = 1e-12;
+pub(crate) const INSIDE: f32 = 1e-12;
 /// Added to the root, as the reference implementations of cross-modal matching do.
-pub(super) const OUTSIDE: f32 = 1e-8;
+pub(crate) const OUTSIDE: f32 = 1e-8;
 
 /// `x / (sqrt(Σ x² + 1e-12) + 1e-8)` along an axis. The zero vector stays zero and has the gradient of a scaling.
 pub fn unit<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {

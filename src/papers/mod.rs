@@ -15,7 +15,9 @@ pub mod t_emde;
 
 pub use images::{Embed, Encoder, Images};
 pub use objective::{Clock, Losses, Objective, Phase};
-pub use pairs::{Explanation, Filtration, Map, Match, PairFacts, PairPaper, Pairs, captions};
+pub use pairs::{
+    Explanation, Filtration, Map, Match, PairFacts, PairPaper, Pairs, Parts, Released, captions,
+};
 
 use crate::backbones::trunk::{Precision, TorchvisionLayout};
 use crate::backbones::weights::{LoadReport, Tensors};

@@ -1,5 +1,6 @@
 //! Batches of images and captions on the device, and what scores them.
 
+use super::t_emde::{ImageEncoder, Similarity, TextEncoder};
 use super::{Objective, Paper};
 use crate::backbones::weights::Tensors;
 use crate::data::pairs::PairBatch;
@@ -79,15 +80,43 @@ pub trait PairPaper: Paper {
         None
     }
 
-    /// Words of the vocabulary, and numbers of a region's features, that the weights of a trained model are for; none if they are not
-    /// this paper's.
-    fn widths(&self, weights: &Tensors) -> Option<[usize; 2]>;
+    /// What the weights of a trained model say of the data that it was trained on, which an export thus need not open; none if they
+    /// are not this paper's. Regions are those of the published features where the model takes any number.
+    fn facts(&self, weights: &Tensors) -> Option<PairFacts>;
+
+    /// The trained model under the names of the paper's released code, and how that code takes it; what it lacks stays under our names.
+    /// The inverse of [`import`](Self::import).
+    fn export(&self, weights: &Tensors) -> (Tensors, Released);
 
     /// Parts of the model (regular expressions on names) that `--init-from` may find missing or of another shape, because a recipe may
     /// choose them differently.
     fn exchangeable(&self) -> Vec<String> {
         Vec::new()
     }
+}
+
+/// How a paper's released code takes an export.
+#[derive(Clone, Debug)]
+pub struct Released {
+    /// Where the code is.
+    pub code: &'static str,
+    /// Its options for a model of these sizes.
+    pub options: serde_json::Map<String, serde_json::Value>,
+    /// Parameters that it has no module for.
+    pub lacks: Vec<String>,
+    /// Lines of Python that make its checkpoint of the file of that name and of the card of that name beside it.
+    pub script: fn(file: &str, card: &str) -> Vec<String>,
+}
+
+/// The parts of a matcher, for exporters that write them down.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// Features of regions to the joint space.
+    pub image: &'a ImageEncoder,
+    /// Words to the joint space.
+    pub text: &'a TextEncoder,
+    /// Global vectors, and both to a score.
+    pub similarity: &'a Similarity,
 }
 
 /// A model that scores pairs of an image and a caption.
@@ -102,6 +131,9 @@ pub trait Match: Module {
 
     /// Word ids `[captions, words]`, encoded once for all images.
     fn captions(&self, ids: Tensor<2, Int>, lengths: Lengths) -> Self::Captions;
+
+    /// What the three of these run.
+    fn parts(&self) -> Parts<'_>;
 
     /// Every image with every caption, `[images, captions]`; higher is better, and the score is the sigmoid.
     fn logits(&self, images: &Self::Images, captions: &Self::Captions) -> Tensor<2>;

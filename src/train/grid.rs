@@ -352,6 +352,11 @@ pub fn vocabulary_of(run: &Path) -> crate::Result<Vocabulary> {
     Ok(Vocabulary::read(&run.join(VOCABULARY)).map_err(PairError::from)?)
 }
 
+/// The mean and deviation of a run's features.
+pub fn standard_of(run: &Path) -> crate::Result<Standard> {
+    read_standard(&run.join(STANDARD))
+}
+
 fn read_standard(path: &Path) -> crate::Result<Standard> {
     serde_json::from_str(&read_text(path)?).map_err(|error| {
         DataError::Format {

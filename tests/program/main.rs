@@ -7,6 +7,7 @@ mod common;
 mod data;
 mod explain;
 mod export;
+mod export_pairs;
 mod finetune;
 mod grid;
 mod look;

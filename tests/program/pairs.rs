@@ -261,8 +261,8 @@ fn a_matcher_learns_and_its_figures_come_back() {
         &[
             "embed", "a", "--split", "test", "--out", "x.npy", "--device", "cpu",
         ][..],
-        &["export", "a", "--format", "onnx", "--out", "x.onnx"],
         &["export", "a", "--format", "hub", "--out", "x"],
+        &["export", "a", "--format", "npy", "--out", "x.npy"],
     ] {
         // Lines are broken at hyphens, too.
         refused(args).says(&["embed pictures", "score pairs of an image and a caption", "ctl"]);

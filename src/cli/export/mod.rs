@@ -1,15 +1,19 @@
 //! `tailor export`.
 
+mod pairs;
 mod trained;
 pub(super) mod vectors;
 mod weights;
 
+pub(super) use weights::decimal;
+
 use super::eval::{self, Target};
-use super::session::{ImageSession, ImageVerb, Session, for_embedding};
+use super::session::{self, ImageSession, Session};
 use super::{CliError, RUNS, say};
 use crate::export::dtype::Dtype;
 use crate::export::embeddings::table_name;
-use crate::papers::ImagePaper;
+use crate::papers::registry::Visitor;
+use crate::papers::{Capability, ImagePaper, PairPaper};
 use clap::ValueEnum;
 use std::path::PathBuf;
 
@@ -29,6 +33,12 @@ Weights
   hub          a folder for the Hugging Face hub: config.json, model.safetensors, preprocessing.json, the recipe, and a
                model card with the measured figures
 
+Of rooms that score pairs of an image and a caption
+  onnx         a folder: image.onnx, text.onnx, score.onnx (run again in another runtime and compared with ours before they
+               are kept), vocabulary.json, and model.json with what they take and give
+  safetensors  the three state dicts under the names of the paper's released code, `model.0.` to `model.2.`; beside it
+               `<out>.json` with the lines of Python that make its checkpoint, and `<out>.vocabulary.json`
+
 Embeddings of the evaluated split, queries first
   npy          an array; beside it `<out>.csv` with its rows' ids and labels
   parquet      one table of ids, labels and embeddings
@@ -42,7 +52,7 @@ pub struct ExportArgs {
     /// What to write.
     #[arg(long, value_enum)]
     format: Format,
-    /// The file to write; for hub, the folder.
+    /// The file to write; for hub, and for onnx of pairs, the folder.
     #[arg(long)]
     out: PathBuf,
     /// best, last or ema; without it, ema where the run keeps it, else last.
@@ -172,19 +182,23 @@ fn check(args: &ExportArgs) -> crate::Result<()> {
         "pgvector",
     )?;
     table_name(&args.table)?;
-    let beside: Vec<PathBuf> = format
-        .beside()
+    Ok(())
+}
+
+/// The files beside the one that is named, by their endings, none of which is written over unasked.
+fn beside(args: &ExportArgs, endings: &[&str]) -> crate::Result<Vec<PathBuf>> {
+    let beside: Vec<PathBuf> = endings
         .iter()
         .map(|ending| args.out.with_extension(ending))
         .collect();
     if beside.contains(&args.out) {
         return Err(CliError::Beside(args.out.clone()).into());
     }
-    let mut written = beside.iter().chain([&args.out]);
-    match written.find(|path| path.exists() && !args.force) {
-        Some(path) => Err(CliError::Exists(path.clone()).into()),
-        None => Ok(()),
+    let there = |path: &&PathBuf| path.exists() && !args.force;
+    if let Some(path) = beside.iter().chain([&args.out]).find(there) {
+        return Err(CliError::Exists(path.clone()).into());
     }
+    Ok(beside)
 }
 
 /// Runs the verb.
@@ -195,7 +209,7 @@ pub fn run(args: ExportArgs) -> crate::Result<()> {
         return Err(CliError::NoWeights(args.run).into());
     }
     let recipe = target.recipe.clone();
-    for_embedding(&recipe, "export", Export { args, target })
+    session::visit(&recipe, Export { args, target })
 }
 
 struct Export {
@@ -203,11 +217,15 @@ struct Export {
     target: Target,
 }
 
-impl ImageVerb for Export {
-    type Output = ();
+impl Visitor for Export {
+    type Output = crate::Result<()>;
 
-    fn on<P: ImagePaper>(self) -> crate::Result<()> {
+    fn images<P: ImagePaper>(self) -> crate::Result<()> {
+        if !P::CAPABILITIES.contains(&Capability::Embed) {
+            return Err(session::cannot::<P>("export", Capability::Embed));
+        }
         let Self { args, target } = self;
+        beside(&args, args.format.beside())?;
         let mut plan = ImageSession::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
         let (path, which) = target.weights.unwrap_or_default();
@@ -218,6 +236,10 @@ impl ImageVerb for Export {
             Format::Hub => weights::hub(&args, plan, &path, &which, target.run.as_deref()),
             _ => vectors::run(&args, plan, &path),
         }
+    }
+
+    fn pairs<P: PairPaper>(self) -> crate::Result<()> {
+        pairs::run::<P>(&self.args, self.target)
     }
 }
 

@@ -11,11 +11,12 @@ use crate::export::dtype::Dtype;
 use crate::export::embeddings::unit;
 use crate::export::hub;
 use crate::export::onnx::{self, About, Inside, OnnxError, run::Runner};
-use crate::files;
+use crate::files::{self, FileError};
 use crate::papers::{Embed, ImagePaper};
 use crate::report::figures::EvalReport;
 use crate::train::TrainError;
 use crate::train::run_folder::EVAL;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -75,19 +76,24 @@ fn preprocessing<P: ImagePaper>(plan: &ImagePlan<P>) -> crate::Result<Preprocess
 }
 
 /// As JSON with the shortest decimals: a single-precision number made a JSON value directly is its double, 0.48500001430511475.
-fn decimal(preprocessing: &Preprocessing) -> Value {
-    serde_json::to_string(preprocessing)
+pub(in crate::cli) fn decimal<T: Serialize>(value: &T) -> Value {
+    serde_json::to_string(value)
         .and_then(|text| serde_json::from_str(&text))
-        .expect("preprocessing is plain data")
+        .expect("what cards say is plain data")
 }
 
 fn write_card(args: &ExportArgs, card: &Value) -> crate::Result<PathBuf> {
     let beside = args.out.with_extension(args.format.beside()[0]);
-    files::write_whole(&beside, |w| {
-        serde_json::to_writer_pretty(&mut *w, card)?;
-        w.write_all(b"\n")
-    })?;
+    pretty(&beside, card)?;
     Ok(beside)
+}
+
+/// Writes JSON for a person to read.
+pub(super) fn pretty(path: &Path, value: &Value) -> Result<(), FileError> {
+    files::write_whole(path, |w| {
+        serde_json::to_writer_pretty(&mut *w, value)?;
+        w.write_all(b"\n")
+    })
 }
 
 /// `--format onnx`: writes the file, runs it, and keeps it only if its embeddings are the model's.

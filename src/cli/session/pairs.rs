@@ -92,7 +92,7 @@ fn elsewhere<P: PairPaper>(plan: &mut PairPlan<P>, other: &Recipe, is_run: bool)
 impl<P: PairPaper> PairSession<P> {
     /// Whether weights are for as many words and as long features as there are.
     fn fits(&self, weights: &Tensors) -> crate::Result<()> {
-        let Some([words, dim]) = self.plan.paper.widths(weights) else {
+        let Some(PairFacts { words, dim, .. }) = self.plan.paper.facts(weights) else {
             return Ok(());
         };
         let refuse = |problem: String| Err(TrainError::Setting(problem).into());

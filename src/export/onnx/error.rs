@@ -32,7 +32,7 @@ pub enum OnnxError {
     },
     /// The runtime computes something else.
     #[error(
-        "{} was written but its embeddings differ from the model's by {difference:.2e} of the largest value, more than {limit:.0e}; \
+        "{} was written but what it gives differs from the model's by {difference:.2e} of the largest value, more than {limit:.0e}; \
          it was removed", path.display()
     )]
     #[diagnostic(help(
@@ -46,6 +46,16 @@ pub enum OnnxError {
         /// What is allowed.
         limit: f64,
     },
+    /// Something else stands where a folder of graphs goes.
+    #[error("{} is no folder of graphs that an export wrote, and is not replaced", .0.display())]
+    #[diagnostic(help(
+        "--force replaces a folder with an image.onnx, a text.onnx and a score.onnx only: name another, or remove it yourself"
+    ))]
+    Foreign(PathBuf),
+    /// A name that is no folder's.
+    #[error("{} cannot be a folder's name", .0.display())]
+    #[diagnostic(help("name the folder to write, such as --out matcher"))]
+    Name(PathBuf),
     /// A half-precision type that runtimes do not read.
     #[error("ONNX files are not written in bf16: few runtimes read its weights")]
     #[diagnostic(help("use --dtype f16, which halves the file just the same, or --format safetensors"))]

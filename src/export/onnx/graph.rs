@@ -12,6 +12,18 @@ use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value(pub(super) String);
 
+impl Value {
+    /// An optional input that a node is not given.
+    pub(super) fn absent() -> Self {
+        Self(String::new())
+    }
+
+    /// The tensor's name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Where a window begins and ends beyond the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pads {
@@ -120,6 +132,11 @@ impl Graph {
     pub fn integers(&mut self, name: &str, values: &[usize]) -> Value {
         let bytes = values.iter().flat_map(|&v| (v as i64).to_le_bytes()).collect();
         self.initializer(name, &[values.len()], DataType::Int64, bytes)
+    }
+
+    /// One whole number, i64, without an axis.
+    pub fn integer(&mut self, name: &str, value: usize) -> Value {
+        self.initializer(name, &[], DataType::Int64, (value as i64).to_le_bytes().to_vec())
     }
 
     fn initializer(&mut self, name: &str, shape: &[usize], dtype: DataType, bytes: Vec<u8>) -> Value {

@@ -14,12 +14,16 @@
 //! | half precision | f16 initialisers of two and more axes, each with a `Cast`: half the file, the same f32 arithmetic everywhere |
 //! | bytes | the same for the same weights and options |
 //!
+//! A matcher, which has several inputs and is three graphs, is [`matching`]'s.
+//!
 //! A new layer or trunk is one implementation of [`ToOnnx`] beside those of `layers`, `resnet` and `mobile`.
 
 mod error;
 pub mod graph;
 mod layers;
+pub mod matching;
 mod mobile;
+mod ops;
 mod resnet;
 pub mod run;
 mod write;

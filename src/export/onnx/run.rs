@@ -22,13 +22,43 @@ impl Runner {
 
     /// `[batch, 3, height, width]` → `[batch, dim]`, row by row.
     pub fn run(&self, name: &Path, images: &[f32], shape: [usize; 4]) -> Result<Vec<f32>, OnnxError> {
-        let run = || -> TractResult<Vec<f32>> {
-            let input = Tensor::from_shape(&shape, images)?;
-            let outputs = self.0.run(tvec!(input.into()))?;
-            let rows = outputs[0].to_plain_array_view::<f32>()?;
-            Ok(rows.iter().copied().collect())
+        let outputs = self.run_all(name, &[Input::Floats(images, &shape)])?;
+        Ok(outputs.into_iter().next().unwrap_or_default())
+    }
+
+    /// All outputs, each row by row, of all inputs, in the file's order.
+    pub fn run_all(&self, name: &Path, inputs: &[Input]) -> Result<Vec<Vec<f32>>, OnnxError> {
+        let run = || -> TractResult<Vec<Vec<f32>>> {
+            let inputs = inputs
+                .iter()
+                .map(|input| Ok(input.tensor()?.into()))
+                .collect::<TractResult<_>>()?;
+            let outputs = self.0.run(inputs)?;
+            let rows = |output: &TValue| {
+                let rows = output.to_plain_array_view::<f32>()?;
+                Ok(rows.iter().copied().collect())
+            };
+            outputs.iter().map(rows).collect()
         };
         run().map_err(|error| failed(name, &error))
+    }
+}
+
+/// What a file is given: values row by row, and their shape.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// f32.
+    Floats(&'a [f32], &'a [usize]),
+    /// i64.
+    Numbers(&'a [i64], &'a [usize]),
+}
+
+impl Input<'_> {
+    fn tensor(&self) -> TractResult<Tensor> {
+        match self {
+            Self::Floats(values, shape) => Tensor::from_shape(shape, values),
+            Self::Numbers(values, shape) => Tensor::from_shape(shape, values),
+        }
     }
 }
 

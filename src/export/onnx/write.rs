@@ -89,16 +89,57 @@ pub(super) fn finish(
     about: &About,
     texts: [&str; 2],
 ) -> Vec<u8> {
+    let port = |value: &Value, sizes: [usize; 3], text: &str| Port {
+        value: value.clone(),
+        whole: false,
+        axes: std::iter::once(Axis::Open("batch"))
+            .chain(sizes.into_iter().filter(|&size| size > 0).map(Axis::Fixed))
+            .collect(),
+        text: text.into(),
+    };
+    file(
+        graph,
+        &[port(image, sizes[0], texts[0])],
+        &[port(embedding, sizes[1], texts[1])],
+        about,
+    )
+}
+
+/// One axis of what a graph takes or gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Axis {
+    /// Of this size.
+    Fixed(usize),
+    /// Of any size; the same wherever it has this name.
+    Open(&'static str),
+}
+
+/// What a graph takes or gives.
+#[derive(Clone, Debug)]
+pub(super) struct Port {
+    /// The tensor, whose name is the port's.
+    pub value: Value,
+    /// i64, else f32.
+    pub whole: bool,
+    /// Its shape.
+    pub axes: Vec<Axis>,
+    /// What it holds.
+    pub text: String,
+}
+
+/// The file of a graph.
+pub(super) fn file(graph: Graph, inputs: &[Port], outputs: &[Port], about: &About) -> Vec<u8> {
     let entry = |key: &str, value: &str| StringStringEntryProto {
         key: key.into(),
         value: value.into(),
     };
-    let mut metadata = vec![
-        entry("recipe", &about.recipe),
-        entry("weights", &about.weights),
-        entry("image", texts[0]),
-        entry("embedding", texts[1]),
-    ];
+    let mut metadata = vec![entry("recipe", &about.recipe), entry("weights", &about.weights)];
+    metadata.extend(
+        inputs
+            .iter()
+            .chain(outputs)
+            .map(|port| entry(port.value.name(), &port.text)),
+    );
     metadata.extend(about.more.iter().map(|(key, value)| entry(key, value)));
     let model = ModelProto {
         ir_version: IR_VERSION,
@@ -116,8 +157,8 @@ pub(super) fn finish(
             },
             node: graph.nodes,
             initializer: graph.weights,
-            input: vec![described(image, texts[0], sizes[0])],
-            output: vec![described(embedding, texts[1], sizes[1])],
+            input: inputs.iter().map(described).collect(),
+            output: outputs.iter().map(described).collect(),
             ..GraphProto::default()
         }),
         metadata_props: metadata,
@@ -126,25 +167,31 @@ pub(super) fn finish(
     model.encode_to_vec()
 }
 
-fn described(value: &Value, text: &str, sizes: [usize; 3]) -> ValueInfoProto {
-    let fixed = sizes.into_iter().filter(|&size| size > 0);
-    let sizes = fixed.map(|size| Size::DimValue(size as i64));
-    let dim = std::iter::once(Size::DimParam("batch".into()))
-        .chain(sizes)
-        .map(|size| Dimension {
-            value: Some(size),
+fn described(port: &Port) -> ValueInfoProto {
+    let dim = port
+        .axes
+        .iter()
+        .map(|axis| Dimension {
+            value: Some(match axis {
+                Axis::Fixed(size) => Size::DimValue(*size as i64),
+                Axis::Open(name) => Size::DimParam((*name).into()),
+            }),
             ..Dimension::default()
         })
         .collect();
+    let kind = match port.whole {
+        true => DataType::Int64,
+        false => DataType::Float,
+    };
     ValueInfoProto {
-        name: value.0.clone(),
+        name: port.value.name().into(),
         r#type: Some(TypeProto {
             value: Some(Type::TensorType(Tensor {
-                elem_type: DataType::Float as i32,
+                elem_type: kind as i32,
                 shape: Some(TensorShapeProto { dim }),
             })),
             ..TypeProto::default()
         }),
-        doc_string: text.into(),
+        doc_string: port.text.clone(),
     }
 }

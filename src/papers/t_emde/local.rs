@@ -11,9 +11,9 @@ use burn::tensor::activation::{leaky_relu, softmax};
 use burn::tensor::{Device, Tensor};
 
 /// The slope of the attention's leaky ReLU.
-const SLOPE: f64 = 0.1;
+pub(crate) const SLOPE: f64 = 0.1;
 /// λ: what the attention's scores are multiplied by.
-const SHARPNESS: f64 = 9.0;
+pub(crate) const SHARPNESS: f64 = 9.0;
 
 /// Captions that images are compared with.
 #[derive(Clone, Copy, Debug)]

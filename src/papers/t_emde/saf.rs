@@ -7,7 +7,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
-const EPS: f64 = 1e-5;
+/// Added to the variance.
+pub(crate) const EPS: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 
 /// `β = unit-sum of σ(BN(E w + b))` over the global row and the words, `f = unit(Σ β E)`.

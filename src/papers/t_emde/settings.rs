@@ -6,7 +6,7 @@ use crate::data::pairs::PairBatch;
 use crate::device::Device;
 use crate::losses::HardestHinge;
 use crate::nn::{Assignment, TEmdeConfig};
-use crate::papers::{Capability, PairFacts, PairPaper, Paper};
+use crate::papers::{Capability, PairFacts, PairPaper, Paper, Released};
 use crate::recipe::Reader;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -293,11 +293,15 @@ impl PairPaper for Matching {
         super::released::import(weights)
     }
 
-    fn widths(&self, weights: &Tensors) -> Option<[usize; 2]> {
-        // Torch's layouts: [words, word dim] and [out, in].
-        let words = weights.get("text.embed.weight")?.shape().first().copied();
-        let dim = weights.get("image.fc.weight")?.shape().last().copied();
-        Some([words?, dim?])
+    fn facts(&self, weights: &Tensors) -> Option<PairFacts> {
+        super::released::facts(weights)
+    }
+
+    fn export(&self, weights: &Tensors) -> (Tensors, Released) {
+        (
+            super::released::export(weights),
+            super::released::released(weights, &self.loss),
+        )
     }
 
     fn exchangeable(&self) -> Vec<String> {

@@ -6,7 +6,7 @@ use super::{EncodedCaptions, EncodedImages, ImageEncoder, LossSection, Matching,
 use crate::data::pairs::PairBatch;
 use crate::device::Device;
 use crate::nn::{Lengths, initialise};
-use crate::papers::{Clock, Explanation, Losses, Match, Objective, PairFacts, Pairs};
+use crate::papers::{Clock, Explanation, Losses, Match, Objective, PairFacts, Pairs, Parts};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
@@ -63,6 +63,14 @@ impl Match for Matcher {
     fn captions(&self, ids: Tensor<2, Int>, lengths: Lengths) -> EncodedCaptions {
         let words = self.text.forward(ids, &lengths);
         self.similarity.captions(words, lengths)
+    }
+
+    fn parts(&self) -> Parts<'_> {
+        Parts {
+            image: &self.image,
+            text: &self.text,
+            similarity: &self.similarity,
+        }
     }
 
     fn logits(&self, images: &EncodedImages, captions: &EncodedCaptions) -> Tensor<2> {

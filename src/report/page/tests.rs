@@ -187,6 +187,7 @@ fn matched_html() -> String {
         protocol: name.into(),
         settings: None,
         queries: 3,
+        identities: None,
         skipped: 0,
         gallery: 6,
         metrics: Figures::default(),

@@ -1,12 +1,14 @@
 //! Where pairs come from: the published layout of region features, or a table's pictures with features that are computed here.
 
+use crate::cli::export::decimal;
 use crate::cli::{bar, say};
 use crate::data::image::DecodeOptions;
 use crate::data::pairs::{Faces, PairSection, Part, Precomputed};
 use crate::data::text::Vocabulary;
 use crate::device::Device;
 use crate::recipe::Reader;
-use crate::train::grid::{self, Grid, GridSection};
+use crate::train::grid::{self, FeatureSection, Grid, GridSection};
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// `[data]` of a room that learns from pairs, either kind.
@@ -64,6 +66,49 @@ impl PairData {
             Self::Precomputed(section) => section.vocabulary(),
             Self::Grid(_) => grid::vocabulary_of(run),
         }
+    }
+
+    /// What a region's features are, for those who make more of them: of a run with this data, `dim` numbers a region.
+    pub fn features_of(&self, run: &Path, dim: usize) -> crate::Result<Value> {
+        Ok(match self {
+            Self::Precomputed(section) => json!({
+                "kind": "regions of a detector, or whatever the arrays hold that the model was trained on",
+                "array": format!("{}_ims.npy", section.train),
+                "dim": dim,
+                "taken": "as they are",
+            }),
+            Self::Grid(section) => {
+                let standard = match section.features.standardize {
+                    true => Some(grid::standard_of(run)?),
+                    false => None,
+                };
+                json!({
+                    "kind": "cells of a grid over the picture, row by row",
+                    "regions": section.features.grid * section.features.grid,
+                    "dim": dim,
+                    "made": decimal(&FeatureSection { cache: None, ..section.features.clone() }),
+                    "decode": section.decode,
+                    "taken": match &standard {
+                        Some(_) => "each number less its mean, divided by its deviation",
+                        None => "as they are",
+                    },
+                    "standard": decimal(&standard),
+                })
+            }
+        })
+    }
+
+    /// How a caption becomes words, in words.
+    pub fn captions(&self) -> Value {
+        let (most, templates) = match self {
+            Self::Precomputed(section) => (section.max_words, None),
+            Self::Grid(section) => (section.max_words, Some(&section.captions)),
+        };
+        json!({
+            "words": "lower case, split as NLTK's word_tokenize does; <start> before, <end> behind; <unk> for what the vocabulary lacks",
+            "most_words": most,
+            "columns": templates,
+        })
     }
 
     /// Whether both describe images by the same numbers, as far as recipes say.
