@@ -220,7 +220,7 @@ fn a_matcher_is_measured_on_other_data_with_its_own_words() {
         "--out",
         "other/vocab.json",
     ]);
-    let recipe = "extends = \"pairs.toml\"\n[data]\nroot = \"other\"\nvocabulary = \"other/vocab.json\"\n";
+    let recipe = "extends = \"t-emde-saf-f30k\"\n[data]\nroot = \"other\"\nvocabulary = \"other/vocab.json\"\n[eval]\nresamples = 20\n";
     place.write("other.toml", recipe);
     let on = |more: &[&'static str]| [&["eval", "a", "--on", "other.toml", "--device", "cpu"], more].concat();
     let (stdout, notes) = place.both(&on(&["--json"]));
@@ -289,7 +289,7 @@ fn a_matcher_of_pictures_is_measured_on_another_table() {
     place.write("more.csv", rows);
     place.write(
         "more.toml",
-        "extends = \"grid.toml\"\n[data]\ndataset = \"table\"\ntable = \"more.csv\"\nlimit_classes = 100\ncaptions = [\"{title}\"]\n\
+        "extends = \"t-emde-furniture\"\n[data]\ndataset = \"table\"\ntable = \"more.csv\"\ncaptions = [\"{title}\"]\n\
          [data.features]\ngrid = 2\n",
     );
     // The pictures are cut into the cells that the run was trained on, not into those of the other recipe.
