@@ -221,7 +221,6 @@ mod tests {
             &picture,
             &[0.1, 0.0, 0.2, 0.7],
             grid,
-            0.7,
             "chair",
         );
         let page = html.finish();
