@@ -163,6 +163,18 @@ fn the_steps_of_the_reasoning_are_shown() {
     let page = read(place.path().join("why.html"));
     stands_alone(&page);
     assert!(page.contains("Step 2 of 2") && !page.contains("What carried the score"));
+    let train = [
+        "train",
+        "pairs.toml",
+        "--device",
+        "cpu",
+        "--run",
+        "b",
+        "--max-steps",
+        "1",
+    ];
+    let text = place.ok(&train);
+    assert!(text.contains("tailor explain checkpoints/b"), "{text}");
 }
 
 #[test]
