@@ -47,6 +47,10 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Metrics(#[from] crate::metrics::MetricsError),
+    /// Vectors that cannot be hashed, or sets that cannot be sketched.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Emde(#[from] crate::papers::emde::EmdeError),
     /// A batch that a loss cannot be computed for.
     #[error(transparent)]
     #[diagnostic(transparent)]
@@ -75,10 +79,22 @@ pub enum Error {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Gallery(#[from] crate::export::gallery::GalleryError),
+    /// Codes could not be written or read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Codes(#[from] crate::export::codes::CodesError),
+    /// Sets of items that cannot be sketched.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Sets(#[from] crate::cli::codes::SetsError),
     /// A search that makes no sense.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Query(#[from] crate::cli::search::QueryError),
+    /// A pair that cannot be explained.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Explain(#[from] crate::cli::explain::ExplainError),
     /// Weights do not fit into half precision.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 
 /// A file that could not be read or written.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("cannot {action} {}: {source}", path.display())]
-#[diagnostic(help("{}", remedy(source)))]
+#[error("cannot {action} {}: {cause}", path.display())]
+#[diagnostic(help("{}", remedy(cause)))]
 pub struct FileError {
     action: &'static str,
     path: PathBuf,
-    #[source]
-    source: io::Error,
+    // Not called `source`: it is said in the message, and a chain of causes would say it again.
+    cause: io::Error,
 }
 
 impl FileError {
     /// `action` is a verb as in "cannot read".
-    pub fn new(action: &'static str, path: impl Into<PathBuf>, source: io::Error) -> Self {
+    pub fn new(action: &'static str, path: impl Into<PathBuf>, cause: io::Error) -> Self {
         Self {
             action,
             path: path.into(),
-            source,
+            cause,
         }
     }
 
@@ -31,8 +31,8 @@ impl FileError {
     }
 
     /// What the operating system said.
-    pub fn source(&self) -> &io::Error {
-        &self.source
+    pub fn cause(&self) -> &io::Error {
+        &self.cause
     }
 }
 
@@ -135,6 +135,13 @@ pub fn read_part(path: &Path, offset: u64, length: u64) -> Result<Vec<u8>, FileE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_system_said_is_said_once() {
+        let error = read_text(Path::new("no/such/file")).unwrap_err();
+        assert!(error.to_string().contains("No such file"), "{error}");
+        assert!(std::error::Error::source(&error).is_none());
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_scratch() {

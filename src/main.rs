@@ -1,6 +1,5 @@
 //! The `tailor` program: reads the command line, runs a verb, prints its error.
 
-use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -19,7 +18,7 @@ fn main() -> ExitCode {
     let _ = miette::set_hook(Box::new(|_| {
         Box::new(miette::MietteHandlerOpts::new().break_words(false).build())
     }));
-    let verb = tailor::cli::Cli::parse();
+    let verb = tailor::cli::tips::parse();
     match tailor::cli::panics::caught(|| tailor::cli::run(verb)) {
         Ok(()) => ExitCode::SUCCESS,
         // As a shell has it for a program that an interrupt ended: what stands behind `&&` must not run.

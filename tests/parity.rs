@@ -1,5 +1,7 @@
 //! Figures of reference implementations, from fixtures that `scripts/reference` makes.
 
+#[path = "parity/emde.rs"]
+mod emde;
 #[path = "parity/fixtures.rs"]
 mod fixtures;
 #[path = "parity/losses.rs"]

@@ -8,6 +8,7 @@ The clones (by `--clones FOLDER`, each under its repository's name) and the comm
     deep-person-reid      github.com/KaiyangZhou/deep-person-reid        f8cd150fdf77e8d9e1ed143b7f308c2c609ded50
     IBN-Net               github.com/XingangPan/IBN-Net                  d1673389b36c1180cf9bc35ea8260d84046da915
     SGRAF                 github.com/Paranioar/SGRAF                     50d0c6f9caf759099b28371046f780342357c405
+    emde                  github.com/emde-conf/emde                      795c58e93d5cc2e0a31b711028db8cd95b07dea2
 """
 
 import ast

@@ -92,6 +92,61 @@ fn rename(tensors: Tensors, from: &[String], to: &[String]) -> Tensors {
         .collect()
 }
 
+/// A published network by the look of its weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// Its name, as `model.trunk` has it.
+    pub network: String,
+    /// The same with whose names it has: "efficientnet-lite0 under efficientnet_pytorch's names".
+    pub what: String,
+    /// What `model.trunk` has to be for it.
+    pub trunk: String,
+}
+
+/// Which published network a file holds, if it is one of ours.
+pub fn recognised(tensors: &Tensors) -> Option<Recognised> {
+    let named = |network: &str, names: &str, trunk: String| Recognised {
+        network: network.to_owned(),
+        what: format!("{network} under {names}'s names"),
+        trunk,
+    };
+    if let Some(layout) = Layout::of(tensors.keys().map(String::as_str)) {
+        let net = identify(tensors, layout)?.name();
+        let names = match layout {
+            Layout::Torchvision => "torchvision",
+            Layout::Timm => "timm",
+            Layout::EfficientNetPytorch => "efficientnet_pytorch",
+        };
+        return Some(named(net, names, format!("{{ kind = {net:?} }}")));
+    }
+    let has = |name: &str| tensors.contains_key(name);
+    // What begins with `layer1.` under torchvision's names has as many blocks as are numbered.
+    let blocks = [1, 2, 3, 4].map(|layer| {
+        (0..)
+            .take_while(|block| has(&format!("layer{layer}.{block}.conv1.weight")))
+            .count()
+    });
+    let depth = match (blocks, has("layer1.0.conv3.weight")) {
+        ([2, 2, 2, 2], false) => 18,
+        ([3, 4, 6, 3], false) => 34,
+        ([3, 4, 6, 3], true) => 50,
+        ([3, 4, 23, 3], true) => 101,
+        _ => return None,
+    };
+    Some(match has("layer1.0.bn1.IN.weight") {
+        true => named(
+            &format!("resnet{depth}_ibn_a"),
+            "IBN-Net",
+            format!("{{ depth = {depth}, ibn = true }}"),
+        ),
+        false => named(
+            &format!("resnet{depth}"),
+            "torchvision",
+            format!("{{ depth = {depth} }}"),
+        ),
+    })
+}
+
 /// What of a file's look contradicts a recipe's flavour; nothing where the file could be of either.
 pub fn contradicts(layout: Layout, net: Net, flavour: Flavour) -> Option<&'static str> {
     match (layout, net, flavour) {
@@ -142,6 +197,28 @@ mod tests {
                 assert_eq!(for_layout(net, found.tensors, layout), weights);
             }
         }
+    }
+
+    #[test]
+    fn published_networks_are_recognised() {
+        let lite = recognised(&file(Net::EfficientNetLite0, Layout::EfficientNetPytorch)).unwrap();
+        assert_eq!(lite.what, "efficientnet-lite0 under efficientnet_pytorch's names");
+        assert_eq!(lite.trunk, "{ kind = \"efficientnet-lite0\" }");
+        let one = || TensorData::new(vec![0.0f32], [1]);
+        let mut resnet = Tensors::new();
+        for (layer, blocks) in [3, 4, 6, 3].into_iter().enumerate() {
+            for block in 0..blocks {
+                resnet.insert(format!("layer{}.{block}.conv1.weight", layer + 1), one());
+            }
+        }
+        let what = |tensors: &Tensors| recognised(tensors).unwrap().what;
+        assert_eq!(what(&resnet), "resnet34 under torchvision's names");
+        resnet.insert("layer1.0.conv3.weight".into(), one());
+        assert_eq!(what(&resnet), "resnet50 under torchvision's names");
+        resnet.insert("layer1.0.bn1.IN.weight".into(), one());
+        assert_eq!(what(&resnet), "resnet50_ibn_a under IBN-Net's names");
+        resnet.remove("layer4.2.conv1.weight");
+        assert_eq!(recognised(&resnet), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub use config::TrunkConfig;
 pub use export::{TorchvisionLayout, for_torchvision, from_torchvision};
 pub use precision::Precision;
 
-use super::layouts::{contradicts, translate};
+use super::layouts::{contradicts, recognised, translate};
 use super::mobile::MobileNet;
 use super::resnet::ResNet;
 use super::weights::{self, Import, LoadReport, Tensors, WeightsError};
@@ -142,26 +142,25 @@ pub fn load(trunk: Trunk, tensors: Tensors, source: &str) -> Result<(Trunk, Load
         import.skip = vec!["^head\\.".to_owned()];
         return weights::apply(trunk, &tensors, &import);
     }
-    let found = translate(tensors);
     let wanted = trunk.config();
-    if let (TrunkConfig::Mobile(wanted), Some(layout), Some(net)) = (&wanted, found.layout, found.net) {
-        let problem = match contradicts(layout, net, wanted.flavour) {
-            Some(problem) => Some(problem.to_owned()),
-            None if net != wanted.net => Some(format!(
-                "it holds {}: set model.trunk = {{ kind = {:?} }}, or give weights of {}",
-                net.name(),
-                net.name(),
-                wanted.net.name()
-            )),
-            None => None,
-        };
-        if let Some(remedy) = problem {
-            return Err(WeightsError::Other {
-                source_name: source.to_owned(),
-                trunk: wanted.net.name().to_owned(),
-                remedy,
-            });
-        }
+    let refuse = |remedy: String| WeightsError::Other {
+        source_name: source.to_owned(),
+        trunk: wanted.name(),
+        remedy,
+    };
+    if let Some(other) = recognised(&tensors).filter(|other| other.network != wanted.name()) {
+        return Err(refuse(format!(
+            "it holds {}: set model.trunk = {}, give weights of {}, or begin with random ones (--set model.weights=none)",
+            other.what,
+            other.trunk,
+            wanted.name()
+        )));
+    }
+    let found = translate(tensors);
+    if let (TrunkConfig::Mobile(wanted), Some(layout), Some(net)) = (&wanted, found.layout, found.net)
+        && let Some(problem) = contradicts(layout, net, wanted.flavour)
+    {
+        return Err(refuse(problem.to_owned()));
     }
     weights::apply(trunk, &found.tensors, &import)
 }

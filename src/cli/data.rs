@@ -7,7 +7,7 @@ mod vocabulary;
 
 mod wardrobe;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -16,6 +16,7 @@ use crate::data::check::{CheckOptions, check};
 use crate::data::native::ReadOptions;
 use crate::data::pairs::PairSection;
 use crate::data::{DataError, DatasetSection, Layout, Table, open};
+use crate::recipe::Recipe;
 
 /// `tailor data …`
 #[derive(Debug, Args)]
@@ -67,7 +68,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Source {
-    /// A recipe, by name or path.
+    /// A recipe, by name or path; or a folder or a table, whose layout is then found out.
     pub recipe: Option<String>,
     /// A native table: .csv, .jsonl or .parquet.
     #[arg(long, value_name = "FILE")]
@@ -141,7 +142,7 @@ fn run_check(
     };
     let options = CheckOptions {
         fast: args.fast,
-        closed_set: closed_set || args.closed_set,
+        closed_set: args.closed_set.then_some(true).or(closed_set),
         threads: 0,
     };
     let report = check(&table, &options);
@@ -171,8 +172,8 @@ fn check_pairs(section: &PairSection, args: &CheckArgs) -> crate::Result<()> {
 
 /// What was named.
 enum Read {
-    /// A table, and whether its recipe says that it is a closed set.
-    Table(Table, bool),
+    /// A table, and whether it is a closed set, where a recipe says so.
+    Table(Table, Option<bool>),
     /// Images with captions.
     Pairs(PairSection),
 }
@@ -205,15 +206,27 @@ fn read(
         open(&section)?
     } else if let Some(shards) = &source.shards {
         crate::data::shards::read(shards)?
+    } else if let Some(place) = data_at(args) {
+        let mut section = init::look::section(place)?;
+        section.closed_set = args.closed_set;
+        open(&section)?
     } else if let Some(name) = &source.recipe {
         return Ok(match recipe(name, &args.sets)? {
-            DataOf::Pictures(section) => Read::Table(open(&section)?, section.closed_set),
+            DataOf::Pictures(section) => Read::Table(open(&section)?, Some(section.closed_set)),
             DataOf::Pairs(section) => Read::Pairs(section),
         });
     } else {
         open(&DatasetSection::new(Layout::Furniture))?
     };
-    Ok(Read::Table(table, false))
+    Ok(Read::Table(table, None))
+}
+
+/// The folder or the table that was named where a recipe could stand.
+fn data_at(args: &CheckArgs) -> Option<&Path> {
+    let name = args.source.recipe.as_deref().filter(|_| args.sets.is_empty())?;
+    let place = Path::new(name);
+    let is_data = place.is_dir() || (place.is_file() && crate::data::native::is_table(place));
+    (is_data && Recipe::built_in().all(|known| known != name)).then_some(place)
 }
 
 #[cfg(test)]
@@ -262,6 +275,19 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("/nowhere/some-recipe/a=1"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_stands_where_a_recipe_could() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("t.csv");
+        std::fs::write(&table, "image,label\ngone.jpg,1\n").unwrap();
+        for place in [table.as_path(), folder.path()] {
+            let error = go(&["check", place.to_str().unwrap()]).unwrap_err();
+            assert_eq!(error.to_string(), "the data has 1 error");
+        }
+        let error = go(&["check", "nowhere.csv"]).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/nowhere.csv"), "{error}");
     }
 
     #[test]

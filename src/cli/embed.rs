@@ -5,7 +5,6 @@ use super::export;
 use super::run::weights_hash;
 use super::session::{ImagePlan, ImageSession, ImageVerb, Session, for_embedding};
 use super::{CliError, RUNS, say};
-use crate::backbones::weights::WeightsError;
 use crate::data::datasets::pictures;
 use crate::data::native::{self, ReadOptions};
 use crate::data::table::counted;
@@ -265,10 +264,10 @@ impl<P: ImagePaper> Trained<P> {
         let mut plan = ImageSession::<P>::read(target.recipe)?;
         plan.paper.forget_published_weights();
         let tensors = eval::read(&plan.paper, &path)?;
-        let facts = plan.paper.facts(&tensors).ok_or_else(|| WeightsError::Format {
-            path: path.clone(),
-            cause: format!("they are not those of a trained model of room {}", P::ROOM),
-        })?;
+        let facts = plan
+            .paper
+            .facts(&tensors)
+            .ok_or_else(|| eval::no_model(&tensors, &path, P::ROOM))?;
         let device = device.clone();
         let (model, _) = plan
             .paper
@@ -322,7 +321,7 @@ impl<P: ImagePaper> Trained<P> {
 fn preprocessing_hash(pipeline: &Pipeline, exif: bool) -> String {
     let text = pipeline
         .preprocessing(exif)
-        .map(|preprocessing| preprocessing.to_json())
+        .map(|preprocessing| preprocessing.bare().to_json())
         .unwrap_or_default();
     blake3::hash(text.as_bytes()).to_hex()[..16].to_string()
 }

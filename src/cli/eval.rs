@@ -3,7 +3,8 @@
 use super::run::published;
 use super::session::{EvalFlags, Session, Verb, for_room};
 use super::{CliError, RUNS, Which, run_of, say, weights_at, weights_of};
-use crate::backbones::weights::{self, Import, Tensors};
+use crate::backbones::layouts::recognised;
+use crate::backbones::weights::{self, Import, Tensors, WeightsError};
 use crate::device::{self, Choice, Device};
 use crate::papers::ImagePaper;
 use crate::recipe::{Origin, PaperSection, Recipe};
@@ -59,8 +60,9 @@ pub struct EvalArgs {
     /// Show so many pictures in TensorBoard's projector.
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1000")]
     projector: Option<usize>,
-    /// Write eval.json and report.html into this folder. Without it they go into the run's folder, or, where they are not the
-    /// run's own figures (a recipe, --set or --weights), into a new folder beside the runs.
+    /// Write eval.json and report.html into this folder. Without it they go into the run's folder; with --on, --rerank, --qe or --dba
+    /// into a folder within it, so that the run's own stay; or, where they are not the run's own figures (a recipe, --set or
+    /// --weights), into a new folder beside the runs.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The folder that runs are looked for in.
@@ -136,8 +138,49 @@ pub fn apply<M: Module>(model: M, tensors: &Tensors, path: &Path) -> crate::Resu
         source: path.display().to_string(),
         ..Import::default()
     };
-    let (model, _) = weights::apply(model, tensors, &import)?;
+    let (model, _) = weights::apply(model, tensors, &import).map_err(|error| foreign(error, tensors))?;
     Ok(model.valid())
+}
+
+/// That a file has no trained model of a room, and what it has instead where that is known.
+pub fn no_model(tensors: &Tensors, path: &Path, room: &str) -> WeightsError {
+    match recognised(tensors) {
+        Some(found) => WeightsError::Other {
+            source_name: path.display().to_string(),
+            trunk: format!("trained model of room {room}"),
+            remedy: format!(
+                "it holds {}, a trunk to start from: name a run's folder or checkpoint, or what `tailor export` wrote; to train from \
+                 it set model.trunk = {} and model.weights",
+                found.what, found.trunk
+            ),
+        },
+        None => WeightsError::Format {
+            path: path.to_owned(),
+            cause: format!("they are not those of a trained model of room {room}"),
+        },
+    }
+}
+
+/// Published weights are a trunk to start from, not a trained model: the remedy says which, and where they belong.
+fn foreign(error: WeightsError, tensors: &Tensors) -> WeightsError {
+    match (error, recognised(tensors)) {
+        (
+            WeightsError::Mismatch {
+                source_name, report, ..
+            },
+            Some(found),
+        ) => WeightsError::Mismatch {
+            remedy: format!(
+                "it holds {}, a trunk to start from; a trained model is wanted here: a run's folder or checkpoint, or what `tailor \
+                 export` wrote. What the trunk finds untrained: leave --weights out and add --set 'model.trunk={}' --set \
+                 model.weights={source_name}",
+                found.what, found.trunk
+            ),
+            source_name,
+            report,
+        },
+        (error, _) => error,
+    }
 }
 
 /// Runs the verb.
@@ -169,10 +212,11 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     }
     // Settings and other weights change what is measured: only the run's own figures are its eval.json.
     let own = args.weights.is_none() && ensemble.is_empty();
-    let folder = match (&args.out, &target.run, &other) {
+    let (on, with) = (other.as_ref().map(|other| &*other.recipe.name), args.neighbours());
+    let folder = match (&args.out, &target.run, on) {
         (Some(folder), ..) => folder.clone(),
-        (None, Some(run), Some(other)) if own => run.join(format!("on-{}", other.recipe.name)),
-        (None, Some(run), None) if args.sets.is_empty() && own => run.clone(),
+        (None, Some(run), Some(_)) if own => within(run, on, with),
+        (None, Some(run), None) if own && args.sets.is_empty() => within(run, None, with),
         _ => {
             let name = name::default(&recipe.name, SystemTime::now());
             args.runs.join(format!("eval-{name}"))
@@ -215,6 +259,29 @@ pub fn run(args: EvalArgs) -> crate::Result<()> {
     }
     text.push('\n');
     super::print(&text)
+}
+
+impl EvalArgs {
+    /// What is asked for beside the run's own protocols, as a folder's name.
+    fn neighbours(&self) -> Option<&'static str> {
+        match (self.rerank.is_some(), self.qe.is_some() || self.dba.is_some()) {
+            (false, false) => None,
+            (true, false) => Some("re-ranked"),
+            (false, true) => Some("expanded"),
+            (true, true) => Some("expanded-and-re-ranked"),
+        }
+    }
+}
+
+/// Where figures of a run's own weights go: its folder, and for those on other data or with further protocols a folder within, so
+/// that its own stay what training and a plain evaluation write.
+fn within(run: &Path, on: Option<&str>, with: Option<&str>) -> PathBuf {
+    let parts = [on.map(|name| format!("on-{name}")), with.map(str::to_owned)];
+    let name = parts.into_iter().flatten().collect::<Vec<_>>().join("-");
+    match name.is_empty() {
+        true => run.to_path_buf(),
+        false => run.join(name),
+    }
 }
 
 /// The data of another recipe.
@@ -316,5 +383,20 @@ fn beside_its_own(report: &mut EvalReport, published: &mut Vec<Published>, run: 
     }
     for figure in published {
         figure.protocol = on(&figure.protocol);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_figures_of_its_own_data_are_a_run_s_own() {
+        let run = Path::new("runs/a");
+        let folder = |on, with| within(run, on, with).to_string_lossy().into_owned();
+        assert_eq!(folder(None, None), "runs/a");
+        assert_eq!(folder(None, Some("re-ranked")), "runs/a/re-ranked");
+        assert_eq!(folder(Some("b"), None), "runs/a/on-b");
+        assert_eq!(folder(Some("b"), Some("expanded")), "runs/a/on-b-expanded");
     }
 }

@@ -2,14 +2,13 @@
 
 use super::run::published;
 use super::say;
-use super::session::{Common, Evaluation, ImageSession, PairSession, Seen, Session};
+use super::session::{Common, Evaluation, ImageSession, Matched, PairSession, Seen, Session};
 use crate::data::image::DecodeOptions;
 use crate::device::Device;
 use crate::export::projector::{self, Points};
 use crate::papers::{ImagePaper, PairPaper};
 use crate::report::figures::{EvalReport, Published};
-use crate::report::{Page, Showcase, page};
-use crate::train::matching::ScoreMatrix;
+use crate::report::{self, Matches, Page, Showcase, page};
 use crate::train::run_folder::RunFolder;
 use crate::train::sinks::{jsonl, tensorboard};
 use std::path::{Path, PathBuf};
@@ -86,20 +85,31 @@ fn write<P: ImagePaper>(
 /// Writes `report.html` of a room that scores pairs.
 pub fn of_pairs<P: PairPaper>(
     session: &PairSession<P>,
-    evaluation: &Evaluation<ScoreMatrix>,
+    evaluation: &Evaluation<Matched>,
     folder: &Path,
     run: Option<&Path>,
 ) -> Option<PathBuf> {
     let write = || -> crate::Result<PathBuf> {
         let common = session.common();
-        let report = &evaluation.report;
-        let record = Record::read(common, report, run)?;
+        let Evaluation { report, seen } = evaluation;
+        let split = session.evaluated();
+        let show = Matches::new(&seen.scores, &split.truth, seen.logits, common.train.seed);
+        let faces = session.faces()?;
+        let mut record = Record::read(common, report, run)?;
+        record.notes.splice(0..0, faces.notes);
         let mut data = vec![("name".to_string(), session.name())];
         data.extend(session.splits());
         data.push(("fingerprint".into(), session.fingerprint().into()));
         let path = folder.join(page::FILE);
         Page {
+            matched: Some(report::Matched {
+                show: &show,
+                faces: &faces.all,
+                texts: &split.texts,
+                truth: &split.truth,
+            }),
             data: &data,
+            decode: session.plan.data.decode(),
             ..record.page(common, report)
         }
         .write(&path)?;
@@ -187,6 +197,7 @@ impl Record {
             lines: &self.lines,
             best: &common.train.best,
             showcase: None,
+            matched: None,
             table: None,
             data: &[],
             decode: DecodeOptions::default(),

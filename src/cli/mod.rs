@@ -1,10 +1,12 @@
 //! One file per verb of the command line.
 
 pub mod check;
+pub mod codes;
 pub mod data;
 pub mod devices;
 pub mod embed;
 pub mod eval;
+pub mod explain;
 pub mod export;
 mod look;
 pub mod panics;
@@ -14,6 +16,7 @@ pub mod runs;
 pub mod search;
 mod session;
 pub mod sweep;
+pub mod tips;
 pub mod train;
 
 use crate::recipe::tree::Value;
@@ -64,12 +67,16 @@ enum Verb {
     Sweep(sweep::SweepArgs),
     /// Evaluate a run, or a recipe with given weights
     Eval(eval::EvalArgs),
+    /// Show why an image and a caption score as they do
+    Explain(explain::ExplainArgs),
     /// Write weights or embeddings for other programs
     Export(export::ExportArgs),
     /// Embed any pictures: a folder, a table, or the recipe's own data
     Embed(embed::EmbedArgs),
     /// Find the nearest of embedded pictures for pictures that are given
     Search(search::SearchArgs),
+    /// Hash vectors into regions, and count sets of items in them (EMDE)
+    Codes(codes::CodesArgs),
     /// Check a recipe whole: its keys, its data, one training step
     Check(check::CheckArgs),
     /// List, show, copy and compare recipes
@@ -103,7 +110,9 @@ pub enum CliError {
     NoAverage(PathBuf),
     /// A verb that a room's trained systems have no answer for.
     #[error("`tailor {verb}` needs a system that can {needs}: those of room {room} can {can}")]
-    #[diagnostic(help("the rooms whose systems can {needs} are {others}"))]
+    #[diagnostic(help(
+        "a room is a paper's model with its losses ([paper] room in the recipe); those whose systems can {needs} are {others}"
+    ))]
     Cannot {
         /// The verb.
         verb: &'static str,
@@ -153,6 +162,18 @@ pub enum CliError {
         /// Why.
         problem: String,
     },
+    /// Data that a matcher cannot be measured on.
+    #[error("these weights cannot be measured on {other}: {problem}")]
+    #[diagnostic(help(
+        "images have to be described, and words numbered, as in training: name a run, and a recipe of the same room whose [data] is of the same \
+         kind"
+    ))]
+    Elsewhere {
+        /// The other recipe.
+        other: String,
+        /// Why.
+        problem: String,
+    },
     /// A file that is read and would be written.
     #[error("{} is read: it cannot be written as well", .0.display())]
     #[diagnostic(help("give --out another name; an .npy has a .csv and a .json of its name beside it"))]
@@ -187,9 +208,11 @@ pub fn run(cli: Cli) -> crate::Result<()> {
         Verb::Train(args) => train::run(args),
         Verb::Sweep(args) => sweep::run(args),
         Verb::Eval(args) => eval::run(args),
+        Verb::Explain(args) => explain::run(args),
         Verb::Export(args) => export::run(args),
         Verb::Embed(args) => embed::run(args),
         Verb::Search(args) => search::run(args),
+        Verb::Codes(args) => codes::run(args),
         Verb::Check(args) => check::run(args),
         Verb::Recipes(args) => recipes::run(args),
         Verb::Runs(args) => runs::run(&args),

@@ -66,7 +66,7 @@ pub fn run<S: Session>(session: &S, device: &Device, options: &RunOptions) -> cr
         None => model,
     };
     say!(
-        "model    {} parameters in room {}",
+        "model    {} parameters, of the paper room {}",
         grouped(weights::parameter_count(&model)),
         S::ROOM
     );
@@ -173,14 +173,16 @@ pub fn run<S: Session>(session: &S, device: &Device, options: &RunOptions) -> cr
     let averaged = engine.averaged();
     let (model, _, _, run, _) = engine.into_parts();
     let mut model = averaged.unwrap_or_else(|| model.valid());
-    let mut which = if common.train.ema.is_some() { "ema" } else { "last" };
+    let which = if common.train.ema.is_some() { "ema" } else { "last" };
+    // In the words of `eval` for the same weights: the two reports are one.
+    let mut which = format!("{which}, step {step}");
     if common.train.finish == Finish::Best && run.best().is_some() {
         let (path, name) = super::weights_of(&root, Some(super::Which::Best))?;
         say!("weights  {} ({name})", path.display());
         model = super::eval::apply(model, &weights::read(&path)?, &path)?;
-        which = "best";
+        which = name;
     }
-    let evaluation = session.evaluate(&model, device, which, &root)?;
+    let evaluation = session.evaluate(&model, device, &which, &root)?;
     run.write_eval(&serde_json::to_value(&evaluation.report).expect("a report is plain data"))?;
     let page = session.look(&evaluation, device, &root, Some(&root));
     Ok(RunResult {

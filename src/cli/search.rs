@@ -7,7 +7,9 @@ use super::eval::{self, Target};
 use super::session::{ImageVerb, for_embedding};
 use super::{RUNS, say};
 use crate::data::datasets::pictures;
-use crate::data::{ImageRef, Table};
+use crate::data::image::dimensions;
+use crate::data::native::{self, ReadOptions, is_table};
+use crate::data::{ImageRef, Item, Table};
 use crate::device::{self, Choice, Device};
 use crate::export::gallery::Gallery;
 use crate::files;
@@ -18,7 +20,8 @@ use crate::search::rank::grouped;
 use crate::search::{self, Embeddings, Expansion, Hit, Rerank, Reranked, Scorer, Similarity, top_k};
 use serde_json::json;
 use std::collections::HashMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufReader, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,7 +36,7 @@ Scores are cosines; after --rerank they are distances with a minus sign, from -1
 pub struct SearchArgs {
     /// A run's folder or name: the one that the gallery was embedded with.
     run: String,
-    /// A picture, or a folder of pictures. Many times.
+    /// A picture, a folder of pictures, or a table (.csv, .jsonl, .parquet). Many times.
     #[arg(long, value_name = "PATH", required = true)]
     query: Vec<PathBuf>,
     /// What `tailor embed` wrote: .parquet or .npy.
@@ -78,6 +81,13 @@ pub enum QueryError {
     #[error("--k 0 finds nothing")]
     #[diagnostic(help("give the number of items to find for each query, such as --k 10"))]
     Nothing,
+    /// Something else than a picture is given to search with.
+    #[error("{} is no picture that can be read", .0.display())]
+    #[diagnostic(help(
+        "give --query a picture (.jpg, .png, .webp, .bmp, .gif or .tiff), a folder of pictures, or a table of them (.csv, .jsonl or \
+         .parquet)"
+    ))]
+    Picture(PathBuf),
     /// A gallery of another model.
     #[error("{} cannot be searched with this run: {problem}", path.display())]
     #[diagnostic(help(
@@ -130,7 +140,7 @@ pub fn run(args: SearchArgs) -> crate::Result<()> {
     )
 }
 
-/// The pictures of files and folders, in their order.
+/// The pictures of files, folders and tables, in their order.
 fn queries(paths: &[PathBuf]) -> crate::Result<Table> {
     let mut all = pictures::files(&[]);
     for path in paths {
@@ -139,17 +149,28 @@ fn queries(paths: &[PathBuf]) -> crate::Result<Table> {
             for note in &folder.notes {
                 say!("note     {note}");
             }
-            all.items.extend(folder.items.into_iter().map(|mut item| {
-                item.id = item.image.name().into_owned();
-                item
-            }));
+            all.items.extend(named(folder));
+        } else if is_table(path) {
+            all.items
+                .extend(named(native::read(path, &ReadOptions::default())?));
         } else {
-            std::fs::metadata(path).map_err(|error| files::FileError::new("read", path, error))?;
+            let file = File::open(path).map_err(|error| files::FileError::new("read", path, error))?;
+            if dimensions(BufReader::new(file)).is_none() {
+                return Err(QueryError::Picture(path.clone()).into());
+            }
             all.items
                 .extend(pictures::files(std::slice::from_ref(path)).items);
         }
     }
     Ok(all)
+}
+
+/// Pictures of several places are told apart by their files.
+fn named(table: Table) -> impl Iterator<Item = Item> {
+    table.items.into_iter().map(|mut item| {
+        item.id = item.image.name().into_owned();
+        item
+    })
 }
 
 struct Searching {

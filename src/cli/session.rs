@@ -7,7 +7,7 @@ mod images;
 mod pairs;
 
 pub use images::{ImagePlan, ImageSession, Seen, embed_all};
-pub use pairs::{PairData, PairPlan, PairSession};
+pub use pairs::{Matched, PairData, PairPlan, PairSession};
 
 use super::CliError;
 use super::eval::Target;
@@ -87,6 +87,7 @@ pub struct Evaluation<T> {
 }
 
 /// What `tailor eval` asks for beside the recipe.
+#[derive(Default)]
 pub struct EvalFlags {
     /// The data and the `[eval]` of another recipe.
     pub on: Option<Recipe>,
@@ -288,6 +289,30 @@ pub fn for_embedding<V: ImageVerb>(recipe: &Recipe, name: &'static str, verb: V)
         }
     }
     visit(recipe, Embedding(name, verb))
+}
+
+/// Work on scores of pairs.
+pub trait PairVerb {
+    /// What it gives.
+    type Output;
+
+    /// Does it.
+    fn on<P: PairPaper>(self) -> crate::Result<Self::Output>;
+}
+
+/// Does the work of the verb of that name for the room that the recipe names, or says which rooms can do it.
+pub fn for_matching<V: PairVerb>(recipe: &Recipe, name: &'static str, verb: V) -> crate::Result<V::Output> {
+    struct Matching<V>(&'static str, V);
+    impl<V: PairVerb> Visitor for Matching<V> {
+        type Output = crate::Result<V::Output>;
+        fn images<P: ImagePaper>(self) -> Self::Output {
+            Err(cannot::<P>(self.0, Capability::Match))
+        }
+        fn pairs<P: PairPaper>(self) -> Self::Output {
+            self.1.on::<P>()
+        }
+    }
+    visit(recipe, Matching(name, verb))
 }
 
 /// A verb needs what a room has not got.

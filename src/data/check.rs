@@ -27,8 +27,9 @@ pub struct CheckOptions {
     /// Only read the head of each image: finds missing, empty and oversized files and wrong extensions, but neither broken
     /// pixels nor duplicates.
     pub fast: bool,
-    /// Classes may stand in both the train and a held-out split (category retrieval).
-    pub closed_set: bool,
+    /// Whether classes may stand in both the train and a held-out split (category retrieval). Where nobody says so, they are taken
+    /// as such if every held-out class is trained on: a note, not an error.
+    pub closed_set: Option<bool>,
     /// Decoding threads; 0 is one for each core, at most 8.
     pub threads: usize,
 }

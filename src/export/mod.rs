@@ -1,5 +1,6 @@
 //! Weights and embeddings in the formats that serving stacks read.
 
+pub mod codes;
 pub mod compare;
 pub mod dtype;
 pub mod embeddings;

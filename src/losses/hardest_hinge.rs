@@ -1,7 +1,7 @@
 //! The hinge loss of cross-modal matching: VSE++ (Faghri et al. 2018, equations 5 to 8), as SCAN and SGRAF use it.
 
 use super::in_f32;
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 
 /// Over a square matrix of scores whose diagonal holds the true pairs (rows: images, columns: captions),
 ///
@@ -74,6 +74,25 @@ impl HardestHinge {
         captions.chain(images).collect()
     }
 
+    /// The same pairs, found where the scores lie: the hardest caption of each image and the hardest image of each caption, `[batch]`,
+    /// each with 1 where it violates the margin and 0 where nothing does. Nothing is read back.
+    pub fn hardest_pairs(
+        &self,
+        scores: Tensor<2>,
+        known: Option<Tensor<2, Bool>>,
+    ) -> [(Tensor<1, Int>, Tensor<1>); 2] {
+        let [batch, _] = scores.dims();
+        let [captions, images] = self.hinges(scores, known);
+        let hardest = |hinges: Tensor<2>, dim| {
+            let (most, at) = hinges.max_dim_with_indices(dim);
+            (
+                at.reshape([batch]),
+                most.greater_elem(0.0).float().reshape([batch]),
+            )
+        };
+        [hardest(captions, 1), hardest(images, 0)]
+    }
+
     /// Scores `[batch, batch]` → `[1]`.
     pub fn forward(&self, scores: Tensor<2>) -> Tensor<1> {
         self.with_known(scores, None)
@@ -82,7 +101,15 @@ impl HardestHinge {
     /// The same with some pairs known to belong together beside the diagonal (`[batch, batch]`, true there): they are no
     /// negatives. The reference code does not mask captions of the same image.
     pub fn with_known(&self, scores: Tensor<2>, known: Option<Tensor<2, Bool>>) -> Tensor<1> {
-        let scores = in_f32(scores);
+        let [captions, images] = self.hinges(in_f32(scores), known);
+        match self.hardest {
+            true => captions.max_dim(1).sum() + images.max_dim(0).sum(),
+            false => captions.sum() + images.sum(),
+        }
+    }
+
+    /// cs and ci, `[batch, batch]`.
+    fn hinges(&self, scores: Tensor<2>, known: Option<Tensor<2, Bool>>) -> [Tensor<2>; 2] {
         let [batch, columns] = scores.dims();
         assert_eq!(
             batch, columns,
@@ -102,12 +129,7 @@ impl HardestHinge {
                 .clamp_min(0.0)
                 .mask_fill(skip.clone(), 0.0)
         };
-        let captions = hinge(positive.clone());
-        let images = hinge(positive.swap_dims(0, 1));
-        match self.hardest {
-            true => captions.max_dim(1).sum() + images.max_dim(0).sum(),
-            false => captions.sum() + images.sum(),
-        }
+        [hinge(positive.clone()), hinge(positive.swap_dims(0, 1))]
     }
 }
 
@@ -160,6 +182,33 @@ mod tests {
                 .violations(&[0.9, 0.1, 0.1, 0.9], 2, |_, _| false)
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn the_device_finds_the_same_pairs() {
+        let known = [[false, false, true], [false; 3], [true, false, false]];
+        for (margin, known) in [(0.2, None), (0.2, Some(known)), (-0.36, None)] {
+            let hinge = HardestHinge::new(margin);
+            let mask = known.map(|known| Tensor::<2, Bool>::from_data(known, &cpu()));
+            let is_known = |i: usize, c: usize| known.is_some_and(|known| known[i][c]);
+            let flat: Vec<f32> = scores().into_data().try_into_vec_as().unwrap();
+            let mut wanted: Vec<_> = (hinge.violations(&flat, 3, is_known).iter())
+                .map(|violation| (violation.negative, violation.positive))
+                .collect();
+            let [captions, images] = hinge.hardest_pairs(scores(), mask);
+            let mut found = Vec::new();
+            for (side, (at, counts)) in [captions, images].into_iter().enumerate() {
+                let at: Vec<i64> = at.into_data().iter::<i64>().collect();
+                let counts: Vec<f32> = counts.into_data().try_into_vec_as().unwrap();
+                for own in (0..3).filter(|own| counts[*own] == 1.0) {
+                    let other = at[own] as usize;
+                    found.push((if side == 0 { [own, other] } else { [other, own] }, own));
+                }
+            }
+            wanted.sort();
+            found.sort();
+            assert_eq!(found, wanted, "{margin}");
+        }
     }
 
     #[test]

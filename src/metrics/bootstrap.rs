@@ -8,7 +8,7 @@ mod sum;
 
 pub use sum::{Addend, sum};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Figure, Figures, Metric, MetricsError, QueryRanks, Ranks, position};
 
@@ -69,6 +69,13 @@ pub fn figures(
             )
         });
     Ok(Figures(figures.collect()))
+}
+
+/// How many identities are resampled: those of queries with something to find.
+pub fn identities(ranks: &Ranks, identities: &[u32]) -> usize {
+    let found = ranks.queries.iter().zip(identities);
+    let found = found.filter_map(|(ranks, identity)| ranks.as_ref().map(|_| identity));
+    found.collect::<BTreeSet<_>>().len()
 }
 
 /// The mean over strata (categories) of each stratum's figures, with 95 % intervals: strata count alike, whatever the number of their

@@ -124,12 +124,17 @@ impl TEmde {
     /// Tokens `[sets, tokens, dim]` and their mask `[sets, tokens]` (1 or 0) → `[sets, N · W]`, each of length 1 (0 for a set
     /// without tokens). Time and memory grow linearly with the number of tokens.
     pub fn forward(&self, tokens: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
-        let hard = self.hard_eval && !tokens.device().is_autodiff();
-        let sketch = self.sketch(self.memberships(tokens, hard), mask);
+        let sketch = self.sketch_of(tokens, mask);
         let [sets, partitions, width] = sketch.dims();
         let norm = ((sketch.clone() * sketch.clone()).sum_dim(2) + super::unit::INSIDE).sqrt() + OUTSIDE;
         let scaled = sketch / norm / (partitions as f64).sqrt();
         scaled.reshape([sets, partitions * width])
+    }
+
+    /// T1 to T4 as [`forward`](Self::forward) computes them: how many tokens of each set lie in each region, `[sets, N, W]`.
+    pub fn sketch_of(&self, tokens: Tensor<3>, mask: Tensor<2>) -> Tensor<3> {
+        let hard = self.hard_eval && !tokens.device().is_autodiff();
+        self.sketch(self.memberships(tokens, hard), mask)
     }
 
     /// T1 to T3: `[sets, tokens, dim]` → `[sets, tokens, N, W]`. `hard`: 1 in the likeliest region, 0 in all others.

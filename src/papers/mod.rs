@@ -5,6 +5,7 @@
 //! with captions ([`PairPaper`]). [`registry`] has one line for each; nothing else changes when one is added.
 
 pub mod ctl;
+pub mod emde;
 pub mod fashion_reid;
 mod images;
 mod objective;
@@ -14,7 +15,9 @@ pub mod t_emde;
 
 pub use images::{Embed, Encoder, Images};
 pub use objective::{Clock, Losses, Objective, Phase};
-pub use pairs::{Match, PairFacts, PairPaper, Pairs, Parts, Released, captions};
+pub use pairs::{
+    Explanation, Filtration, Map, Match, PairFacts, PairPaper, Pairs, Parts, Released, captions,
+};
 
 use crate::backbones::trunk::{Precision, TorchvisionLayout};
 use crate::backbones::weights::{LoadReport, Tensors};

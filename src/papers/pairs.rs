@@ -137,4 +137,61 @@ pub trait Match: Module {
 
     /// Every image with every caption, `[images, captions]`; higher is better, and the score is the sigmoid.
     fn logits(&self, images: &Self::Images, captions: &Self::Captions) -> Tensor<2>;
+    /// Why the first of the images and the first of the captions score as they do. The model is in evaluation mode.
+    fn explain(&self, images: &Self::Images, captions: &Self::Captions) -> crate::Result<Explanation>;
+}
+
+/// What a scorer computes of a pair on the way to its score. Words are those that the model reads, `<start>` and `<end>` among them; the
+/// parts of a pair are its global similarity, then its words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// The score before its sigmoid.
+    pub logit: f32,
+    /// How much each word attends to each region, `[words, regions]`; a row's sum is 1.
+    pub attention: Map,
+    /// What the parts weigh; none in graph reasoning.
+    pub filtration: Option<Filtration>,
+    /// How much each part takes from each, `[parts, parts]` a step of graph reasoning; of the last step the first row alone is computed.
+    pub edges: Vec<Map>,
+    /// How many regions of the image and how many words lie in each region of the joint space, `[partitions, width]`; none without a
+    /// density estimator.
+    pub sketches: Option<[Map; 2]>,
+}
+
+/// What an attention filtration makes of the parts of a pair.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filtration {
+    /// β: what each part weighs; their sum is 1.
+    pub weights: Vec<f32>,
+    /// What each part adds to the logit; with `bias` their sum is the logit.
+    pub shares: Vec<f32>,
+    /// What the logit is where no part adds anything.
+    pub bias: f32,
+}
+
+/// A matrix on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// Its rows and columns.
+    pub shape: [usize; 2],
+    /// Row by row.
+    pub values: Vec<f32>,
+}
+
+impl Map {
+    /// One row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        let [_, columns] = self.shape;
+        &self.values[row * columns..(row + 1) * columns]
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        (0..self.shape[0]).map(|row| self.row(row))
+    }
+
+    /// The largest value; 0 of none.
+    pub fn most(&self) -> f32 {
+        self.values.iter().copied().fold(0.0, f32::max)
+    }
 }

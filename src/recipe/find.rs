@@ -57,6 +57,12 @@ pub(super) fn find(
                     help,
                 })
             }
+            None if is_data(&folder.join(name)) => Err(RecipeError::NotFound {
+                name: name.to_owned(),
+                help: format!(
+                    "{name} is no recipe; if it holds your pictures, `tailor data init {name}` writes a recipe for them"
+                ),
+            }),
             None if folder.join(name).is_file() => {
                 let help = format!("a file is named by its path: write ./{name}");
                 Err(RecipeError::NotFound {
@@ -76,7 +82,7 @@ pub(super) fn find(
             origin: Origin::File(path),
             text,
         }),
-        Err(RecipeError::File(error)) if error.source().kind() == io::ErrorKind::NotFound => {
+        Err(RecipeError::File(error)) if error.cause().kind() == io::ErrorKind::NotFound => {
             let stem = path
                 .file_stem()
                 .unwrap_or_default()
@@ -106,6 +112,13 @@ pub(super) fn find(
     }
 }
 
+/// A folder, or a table of pictures: what somebody who begins has instead of a recipe.
+fn is_data(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    path.is_dir()
+        || (path.is_file() && ["csv", "jsonl", "parquet"].contains(&extension.to_lowercase().as_str()))
+}
+
 fn nearest_names(shelf: &[(&str, &str)], name: &str) -> String {
     let mut names: Vec<&str> = shelf.iter().map(|(name, _)| *name).collect();
     if names.is_empty() {
@@ -131,7 +144,7 @@ fn read(path: &Path) -> Result<String, RecipeError> {
         return Err(RecipeError::NotARecipe {
             path: path.to_owned(),
             problem: "is a folder, not a recipe".to_owned(),
-            help: "name the .toml file in it",
+            help: "name the .toml file in it; `tailor data init FOLDER` writes one for pictures",
         });
     }
     let mut bytes = Vec::new();

@@ -52,7 +52,7 @@ fn in_order(table: &Table) -> impl Iterator<Item = &Entry> {
     )
 }
 
-fn toml(node: &Node) -> toml::Value {
+pub(super) fn toml(node: &Node) -> toml::Value {
     match &node.value {
         Value::String(text) => toml::Value::String(text.clone()),
         Value::Integer(number) => toml::Value::Integer(*number),

@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 
 use super::check::{self, Check};
 use super::fault::{Fault, RecipeErrors};
-use super::tree::{SourceFile, Value};
-use super::{Recipe, SECTIONS};
+use super::tree::{Entry, Node, Place, SourceFile, Value, join};
+use super::{Recipe, SECTIONS, print};
 
 /// Reads sections, one call each, and gives all errors at the end.
 ///
@@ -59,10 +59,13 @@ impl Reader<'_> {
             Ok(section) => Some(section),
             Err(refused) => {
                 let at = refused.at.unwrap_or_else(|| node.at.clone());
-                let fault =
-                    Fault::new(format!("[{name}] cannot be read: {}", refused.message)).at(&at, "here");
-                self.faults
-                    .push(fault.help("`tailor recipes schema` describes every key"));
+                let fault = Fault::new(format!("[{name}] cannot be read: {}", refused.message));
+                self.faults.push(match Mixed::at(node, name, &at) {
+                    Some(mixed) => mixed.explain(fault),
+                    None => fault
+                        .at(&at, "here")
+                        .help("`tailor recipes schema` describes every key"),
+                });
                 None
             }
         }
@@ -210,6 +213,66 @@ impl Reader<'_> {
         let help = fault.remedy().unwrap_or_default();
         let help = format!("{help} in {}", self.recipe.origin);
         fault.help(help)
+    }
+}
+
+/// A table that a setting was laid on, whose other keys come from elsewhere and may not suit it.
+struct Mixed<'r> {
+    path: String,
+    /// What was laid on it last.
+    own: Vec<&'r Entry>,
+    /// What was there before.
+    inherited: Vec<&'r Entry>,
+}
+
+impl<'r> Mixed<'r> {
+    /// The table at a place of a section, if it is such a one.
+    fn at(node: &'r Node, path: &str, place: &Place) -> Option<Self> {
+        let Value::Table(table) = &node.value else {
+            return None;
+        };
+        if node.at != *place {
+            let mut below = table.entries.iter();
+            return below.find_map(|entry| Self::at(&entry.node, &join(path, &entry.key), place));
+        }
+        // Sections are laid on one another as a matter of course.
+        if !path.contains('.') {
+            return None;
+        }
+        // The command line is laid on last, each `--set` a text of its own; before it the recipe, on its base.
+        let set = table
+            .entries
+            .iter()
+            .any(|entry| entry.at.source.is_command_line());
+        let (own, inherited): (Vec<&Entry>, Vec<&Entry>) =
+            table.entries.iter().partition(|entry| match set {
+                true => entry.at.source.is_command_line(),
+                false => entry.at.source == node.at.source,
+            });
+        (!own.is_empty() && !inherited.is_empty()).then(|| Self {
+            path: path.to_owned(),
+            own,
+            inherited,
+        })
+    }
+
+    /// Points at the setting, and says how the other keys go away.
+    fn explain(&self, fault: Fault) -> Fault {
+        let keys: Vec<String> = self.inherited.iter().map(|e| format!("`{}`", e.key)).collect();
+        let from = &self.inherited[0].at;
+        let come = if keys.len() == 1 { "comes" } else { "come" };
+        let own: Vec<String> = self
+            .own
+            .iter()
+            .map(|entry| format!("{} = {}", entry.key, print::toml(&entry.node)))
+            .collect();
+        let (path, own) = (&self.path, own.join(", "));
+        let last = self.own[self.own.len() - 1];
+        fault.at(&last.at, "set here").help(format!(
+            "{} {come} from {from}; set the table whole: --set '{path}={{ {own} }}', or in a recipe write \
+             replaces = [{path:?}] beside `extends`",
+            keys.join(", ")
+        ))
     }
 }
 

@@ -106,7 +106,23 @@ fn series(lines: &[Line], split: EntrySplit, keep: &dyn Fn(&str) -> bool) -> Vec
             }
         }
     }
-    series
+    together(series)
+}
+
+/// Lines of the same points are one, under all their names: the loss of a single term is that term.
+fn together(all: Vec<Series>) -> Vec<Series> {
+    let same = |a: &Series, b: &Series| {
+        let bits = |point: &(f64, f64)| (point.0.to_bits(), point.1.to_bits());
+        a.points.iter().map(bits).eq(b.points.iter().map(bits))
+    };
+    let mut apart: Vec<Series> = Vec::new();
+    for series in all {
+        match apart.iter_mut().find(|other| same(other, &series)) {
+            Some(other) => other.name = format!("{} = {}", other.name, series.name),
+            None => apart.push(series),
+        }
+    }
+    apart
 }
 
 #[cfg(test)]
@@ -179,5 +195,19 @@ mod tests {
         );
         assert_eq!(charts[0].series[0].points, [(5.0, 2.0), (10.0, 1.0)]);
         assert!(of_training(&[], "mAP").is_empty());
+    }
+
+    #[test]
+    fn lines_that_coincide_are_one_under_both_names() {
+        let line = |step, loss: f64| Line {
+            step,
+            epoch: 0.0,
+            split: EntrySplit::Train,
+            values: ["loss", "id"].map(|name| (name.to_string(), loss)).to_vec(),
+        };
+        let charts = of_training(&[line(1, 2.0), line(2, 1.0)], "mAP");
+        assert_eq!(charts[0].series.len(), 1);
+        assert_eq!(charts[0].series[0].name, "loss = id");
+        assert_eq!(charts[0].series[0].points, [(1.0, 2.0), (2.0, 1.0)]);
     }
 }

@@ -5,9 +5,17 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::table::counted;
 use crate::files::{FileError, read_text, write_whole};
 use crate::metrics::{Figure, Figures};
 use crate::search::rank::grouped;
+
+/// What the brackets are, for who has not heard of it.
+pub const INTERVALS: &str =
+    "95 % intervals by bootstrap over identities (products, or whatever else the labels name)";
+
+/// Fewer identities than this resample to intervals that are too narrow.
+const FEW: usize = 10;
 
 /// What one evaluation found.
 ///
@@ -57,6 +65,9 @@ pub struct Protocol {
     pub skipped: usize,
     /// Number of gallery items (images or centroids).
     pub gallery: usize,
+    /// Number of identities among the queries: what the intervals resample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<usize>,
     /// The figures.
     pub metrics: Figures,
     /// Share of queries with a hit among the first 1, 2, 3, …
@@ -87,14 +98,13 @@ pub enum ReportError {
     #[diagnostic(transparent)]
     File(#[from] FileError),
     /// The file is no report.
-    #[error("{} is not an evaluation report: {source}", path.display())]
+    #[error("{} is not an evaluation report: {cause}", path.display())]
     #[diagnostic(help("evaluate again with `tailor eval`, which writes the file anew"))]
     Json {
         /// The file.
         path: std::path::PathBuf,
         /// What the parser said, with line and column.
-        #[source]
-        source: serde_json::Error,
+        cause: serde_json::Error,
     },
 }
 
@@ -119,9 +129,9 @@ impl EvalReport {
 
     /// Reads what [`write`](Self::write) wrote.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
-        serde_json::from_str(&read_text(path)?).map_err(|source| ReportError::Json {
+        serde_json::from_str(&read_text(path)?).map_err(|cause| ReportError::Json {
             path: path.to_owned(),
-            source,
+            cause,
         })
     }
 
@@ -173,6 +183,7 @@ impl EvalReport {
                 grouped(protocol.skipped)
             ));
         }
+        notes.extend(self.unsure());
         if columns.iter().any(Column::unconfirmed) {
             notes.push("? not confirmed against the publication itself".into());
         }
@@ -190,8 +201,28 @@ impl EvalReport {
         }
     }
 
+    /// That the intervals say too little, where they rest on very few identities.
+    pub fn unsure(&self) -> Option<String> {
+        let fewest = self.protocols().filter_map(|protocol| protocol.identities).min();
+        fewest.filter(|&count| count < FEW).map(|count| {
+            format!(
+                "the queries are of {} only: with fewer than {FEW} to resample the intervals are too narrow, and further ones \
+                 may well lie outside",
+                counted(count, "identity", "identities")
+            )
+        })
+    }
+
+    /// What was measured: the recipe and its data, which may have one name.
+    pub fn subject(&self) -> String {
+        match self.recipe == self.data {
+            true => format!("{} ({} split)", self.recipe, self.split),
+            false => format!("{} on {} ({})", self.recipe, self.data, self.split),
+        }
+    }
+
     fn heading(&self) -> String {
-        let mut text = format!("{} on {} ({})", self.recipe, self.data, self.split);
+        let mut text = self.subject();
         if let Some(weights) = &self.weights {
             let _ = write!(text, ", weights {weights}");
         }
@@ -211,7 +242,7 @@ impl EvalReport {
                 protocol.protocol
             );
         }
-        text.push_str("95 % intervals by bootstrap over identities\n\n");
+        let _ = write!(text, "{INTERVALS}\n\n");
         text
     }
 
@@ -370,6 +401,7 @@ mod tests {
                 queries: 3368,
                 skipped: 0,
                 gallery: 5214,
+                identities: None,
                 metrics: figures(&[("recall@1", 0.948), ("mAP", 0.95), ("median_rank", 1.0)]),
                 cmc: vec![0.948, 0.96],
             },
@@ -379,6 +411,7 @@ mod tests {
                 queries: 3368,
                 skipped: 12,
                 gallery: 15_913,
+                identities: None,
                 metrics: figures(&[("recall@1", 0.939), ("mAP", 0.8539), ("mINP", 0.6)]),
                 cmc: vec![],
             }],
@@ -407,7 +440,7 @@ mod tests {
         ctl-market1501 on market1501 (test), weights best, seed 0
         centroid: 3,368 queries, gallery of 5,214
         instance: 3,368 queries, gallery of 15,913
-        95 % intervals by bootstrap over identities
+        95 % intervals by bootstrap over identities (products, or whatever else the labels name)
 
                      centroid           centroid  instance           instance  centroid, leaking cameras
         metric       ours               paper     ours               tracker   tracker
@@ -440,6 +473,26 @@ mod tests {
         let names: Vec<&String> = json["metrics"].as_object().unwrap().keys().collect();
         assert_eq!(names, ["recall@1", "mAP", "median_rank"]);
         assert!(!report().to_json(false).contains('\n'));
+    }
+
+    #[test]
+    fn few_identities_are_said_and_one_name_is_said_once() {
+        let mut report = report();
+        for (identities, note) in [
+            (Some(3), "are of 3 identities only"),
+            (Some(1), "are of 1 identity only"),
+        ] {
+            report.also[0].identities = identities;
+            let text = report.table(&[]);
+            assert!(text.contains(note), "{text}");
+        }
+        for identities in [Some(10), None] {
+            report.also[0].identities = identities;
+            assert_eq!(report.unsure(), None);
+        }
+        assert_eq!(report.subject(), "ctl-market1501 on market1501 (test)");
+        report.data.clone_from(&report.recipe);
+        assert_eq!(report.subject(), "ctl-market1501 (test split)");
     }
 
     #[test]

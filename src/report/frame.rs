@@ -61,6 +61,8 @@ pub struct Card {
 pub enum Mark {
     /// A query.
     Query,
+    /// Something else, which is said.
+    Named(&'static str),
     /// Found at a place with a score, and known to be right or wrong.
     Judged {
         /// Its place, from 1.
@@ -105,6 +107,7 @@ pub fn item(html: &mut Html, tag: &str, more: &str, card: &Card, mark: Mark, pic
             });
             html.element("div", &[("class", "mark")], |html| match mark {
                 Mark::Query => html.leaf("span", &[], "query"),
+                Mark::Named(name) => html.leaf("span", &[], name),
                 Mark::Judged { place, score, right } => {
                     let sign = if right { "✓" } else { "✗" };
                     html.leaf("span", &[], &format!("{place} {sign}"));

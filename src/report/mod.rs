@@ -4,11 +4,14 @@ pub mod chart;
 pub mod curves;
 pub mod figures;
 pub mod frame;
+pub mod heat;
 pub mod html;
+pub mod matches;
 pub mod page;
 pub mod showcase;
 pub mod thumbs;
 mod toml;
 
-pub use page::Page;
+pub use matches::Matches;
+pub use page::{Matched, Page};
 pub use showcase::Showcase;

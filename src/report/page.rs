@@ -5,9 +5,12 @@
 mod confusion;
 mod data;
 mod figures;
+mod matches;
 mod searches;
 #[cfg(test)]
 mod tests;
+
+pub use matches::Matched;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -46,6 +49,8 @@ pub struct Page<'a> {
     pub best: &'a str,
     /// Searches and failures among the pictures of the table.
     pub showcase: Option<&'a Showcase>,
+    /// Both ways of a matcher.
+    pub matched: Option<Matched<'a>>,
     /// The data that it speaks of, where it is a table.
     pub table: Option<&'a Table>,
     /// What is said of data that is no table, by name.
@@ -80,6 +85,9 @@ impl Page<'_> {
                     self.failures(html, show, &mut thumbs);
                     self.confusion(html, show);
                 }
+                if let Some(matched) = self.matched {
+                    self.matches(html, matched, &mut thumbs);
+                }
                 section(html, "data", "Data", |html| self.data(html));
                 section(html, "recipe", "Recipe", |html| {
                     quiet(
@@ -102,10 +110,7 @@ impl Page<'_> {
     fn top(&self, html: &mut Html) {
         html.element("header", &[("class", "top")], |html| {
             html.leaf("h1", &[], self.name);
-            let EvalReport {
-                recipe, data, split, ..
-            } = self.report;
-            html.leaf("p", &[], &format!("{recipe} on {data} ({split})"));
+            html.leaf("p", &[], &self.report.subject());
             let about = self.about;
             quiet(
                 html,
@@ -158,6 +163,9 @@ impl Page<'_> {
             if show.confusion.is_some() {
                 sections.push(("confusion", "Confusion"));
             }
+        }
+        if self.matched.is_some() {
+            sections.extend(matches::SECTIONS);
         }
         sections.extend([("data", "Data"), ("recipe", "Recipe"), ("system", "System")]);
         sections

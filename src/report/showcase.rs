@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::data::Table;
+use crate::data::{Split, Table};
 use crate::device::Device;
 use crate::metrics::Ranks;
 use crate::random;
@@ -17,6 +17,8 @@ const FAILURES: usize = 8;
 const DEPTH: usize = 8;
 /// Categories that have a row of their own.
 const CATEGORIES: usize = 16;
+/// Labels are categories where they have so many queries each, on average.
+const QUERIES: usize = 5;
 /// Pairs of labels that are listed.
 const PAIRS: usize = 12;
 /// Multiplications that a look at all failures may take; beyond, some strips of queries stand for all.
@@ -39,12 +41,14 @@ pub struct Showcase {
     pub looked_at: usize,
     /// What the first item is taken for.
     pub confusion: Option<Confusion>,
+    /// How many pictures were searched, and the split that they are of.
+    pub gallery: (usize, Split),
 }
 
 /// One query and what was found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Search {
-    /// The query's row of the table.
+    /// The query's row of the table; its number in the split where images and captions are matched.
     pub row: usize,
     /// The best items, best first.
     pub found: Vec<Found>,
@@ -59,13 +63,13 @@ pub struct Search {
 /// An item at its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
-    /// Its row of the table.
+    /// Its row of the table, or its number in the split.
     pub row: usize,
     /// Its place, from 1.
     pub place: usize,
-    /// Its cosine with the query.
+    /// Its cosine with the query, or their score.
     pub score: f32,
-    /// Whether it is of the query's label.
+    /// Whether it is of the query's label, or belongs to it.
     pub right: bool,
 }
 
@@ -84,13 +88,29 @@ impl Search {
 pub enum Confusion {
     /// Queries of each category (down) by the category of their first item (across).
     Categories {
+        /// What the categories are: the data's own, or its labels where they are few.
+        by: Grouping,
         /// The categories, the most frequent first; the last may stand for all others.
         names: Vec<String>,
         /// `counts[query's][found]`.
         counts: Vec<Vec<usize>>,
     },
     /// Where there are no categories: the labels most often taken for another, as (query's, found, how often).
-    Labels(Vec<(String, String, usize)>),
+    Labels {
+        /// The most frequent.
+        pairs: Vec<(String, String, usize)>,
+        /// How many pairs more there are, and their queries.
+        more: (usize, usize),
+    },
+}
+
+/// What queries are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grouping {
+    /// The data's categories.
+    Category,
+    /// Labels, which are then categories themselves.
+    Label,
 }
 
 impl Showcase {
@@ -232,6 +252,13 @@ impl Showcase {
             failures: failing.len(),
             looked_at: looked_at.len(),
             confusion: Confusion::of(task.table(), &taken),
+            gallery: (
+                task.gallery().len(),
+                // A task has something to search in, of one split.
+                task.gallery()
+                    .first()
+                    .map_or(Split::Train, |&row| task.table().items[row].split),
+            ),
         })
     }
 }
@@ -269,9 +296,18 @@ impl Confusion {
             }
         }
         if sizes.len() >= 2 {
-            return Some(Self::categories(&sizes, taken, category));
+            return Some(Self::categories(Grouping::Category, &sizes, taken, category));
         }
         let label = |row: usize| table.items[row].label.as_str();
+        let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+        for &(query, _) in taken {
+            *sizes.entry(label(query)).or_default() += 1;
+        }
+        if (2..=CATEGORIES).contains(&sizes.len()) && taken.len() >= QUERIES * sizes.len() {
+            return Some(Self::categories(Grouping::Label, &sizes, taken, |row| {
+                Some(label(row))
+            }));
+        }
         let mut pairs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for &(query, found) in taken {
             let (query, found) = (label(query), label(found));
@@ -281,15 +317,18 @@ impl Confusion {
         }
         let mut pairs: Vec<_> = pairs.into_iter().collect();
         pairs.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        pairs.truncate(PAIRS);
-        let named = pairs
-            .into_iter()
-            .map(|((query, found), count)| (query.to_owned(), found.to_owned(), count));
-        let named: Vec<_> = named.collect();
-        (!named.is_empty()).then_some(Self::Labels(named))
+        let rest = &pairs[pairs.len().min(PAIRS)..];
+        let more = (rest.len(), rest.iter().map(|(_, count)| count).sum());
+        let pairs: Vec<_> = pairs
+            .iter()
+            .take(PAIRS)
+            .map(|&((query, found), count)| (query.to_owned(), found.to_owned(), count))
+            .collect();
+        (!pairs.is_empty()).then_some(Self::Labels { pairs, more })
     }
 
     fn categories<'a>(
+        by: Grouping,
         sizes: &BTreeMap<&'a str, usize>,
         taken: &[(usize, usize)],
         category: impl Fn(usize) -> Option<&'a str>,
@@ -322,14 +361,14 @@ impl Confusion {
             counts.truncate(last);
             counts.iter_mut().for_each(|row| row.truncate(last));
         }
-        Self::Categories { names, counts }
+        Self::Categories { by, names, counts }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{ImageRef, Item, Split};
+    use crate::data::{ImageRef, Item};
     use crate::train::retrieval::EvalSection;
     use std::sync::Arc;
 
@@ -370,6 +409,7 @@ mod tests {
     fn searches_failures_and_margins_by_hand() {
         let show = showcase(true);
         assert_eq!((show.queries, show.failures, show.looked_at), (3, 1, 3));
+        assert_eq!(show.gallery, (3, Split::Test));
         assert_eq!(show.samples.len(), 3);
         let of = |row: usize| show.samples.iter().find(|search| search.row == row).unwrap();
         let places =
@@ -391,12 +431,45 @@ mod tests {
         let names = vec!["x".to_string(), "y".to_string()];
         assert_eq!(
             showcase(true).confusion,
-            Some(Confusion::Categories { names, counts })
+            Some(Confusion::Categories {
+                by: Grouping::Category,
+                names,
+                counts
+            })
         );
+        let labels = |pairs: &[(&str, &str, usize)], more| {
+            let owned = |&(a, b, count): &(&str, &str, usize)| (a.to_string(), b.to_string(), count);
+            let pairs = pairs.iter().map(owned).collect();
+            Some(Confusion::Labels { pairs, more })
+        };
+        assert_eq!(showcase(false).confusion, labels(&[("b", "c", 1)], (0, 0)));
+        // Few labels of many queries each are categories.
+        let task = task(false);
+        let taken: Vec<(usize, usize)> = (0..15)
+            .map(|at| (at % 3, if at == 1 { 2 } else { at % 3 }))
+            .collect();
         assert_eq!(
-            showcase(false).confusion,
-            Some(Confusion::Labels(vec![("b".into(), "c".into(), 1)]))
+            Confusion::of(task.table(), &taken),
+            Some(Confusion::Categories {
+                by: Grouping::Label,
+                names: ["a", "b", "c"].map(str::to_owned).to_vec(),
+                counts: vec![vec![5, 0, 0], vec![0, 4, 1], vec![0, 0, 5]],
+            })
         );
+        // What a list leaves out is counted.
+        let items: Vec<Item> = (0..20)
+            .map(|at| Item {
+                label: format!("l{at:02}"),
+                ..task.table().items[0].clone()
+            })
+            .collect();
+        let table = Table::new("t", None, items);
+        let taken: Vec<(usize, usize)> = (0..20).chain(0..1).map(|at| (at, (at + 1) % 20)).collect();
+        let Some(Confusion::Labels { pairs, more }) = Confusion::of(&table, &taken) else {
+            panic!("no list")
+        };
+        assert_eq!(pairs[0], ("l00".to_string(), "l01".to_string(), 2));
+        assert_eq!((pairs.len(), more), (PAIRS, (20 - PAIRS, 20 - PAIRS)));
     }
 
     #[test]
@@ -411,7 +484,7 @@ mod tests {
         }
         let table = Table::new("t", None, table_items);
         let taken: Vec<(usize, usize)> = (0..30).map(|at| (at, (at + 1) % 30)).collect();
-        let Some(Confusion::Categories { names, counts }) = Confusion::of(&table, &taken) else {
+        let Some(Confusion::Categories { names, counts, .. }) = Confusion::of(&table, &taken) else {
             panic!("no categories")
         };
         assert_eq!(names.len(), CATEGORIES);

@@ -30,6 +30,8 @@ pub struct Thumb {
     pub width: usize,
     /// Rows.
     pub height: usize,
+    /// Width and height of the picture that it was made from, as it was cut out.
+    pub of: [usize; 2],
 }
 
 impl Thumbs {
@@ -90,6 +92,7 @@ impl Thumbs {
             uri: format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(&jpeg)),
             width: small.width,
             height: small.height,
+            of: [picture.width, picture.height],
         })
     }
 }

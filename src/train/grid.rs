@@ -10,9 +10,11 @@ mod section;
 pub use cache::{Cache, Made};
 pub use section::{FeatureSection, GridSection, Kind};
 
+use crate::data::image::decode;
 use crate::data::pairs::{
-    Captioned, Features, PairError, Part, Pictures, Precomputed, Standard, Template, templates,
+    Captioned, Face, Faces, Features, PairError, Part, Pictures, Precomputed, Standard, Template, templates,
 };
+use crate::data::source::ImageBatch;
 use crate::data::text::{SPECIAL, Vocabulary};
 use crate::data::transform::Pipeline;
 use crate::data::{self, DataError, ImageRef, Split, Table};
@@ -266,6 +268,59 @@ impl Grid {
             split.shorten(words);
         }
         Ok(split)
+    }
+
+    /// The pictures of a part, in its order.
+    pub fn faces(&self, part: Part) -> crate::Result<Faces> {
+        let pictures = self.captioned(part)?.pictures;
+        let face = |picture: u32| {
+            let item = &self.table.items[self.pictures.rows[picture as usize]];
+            Face {
+                id: item.id.clone(),
+                lines: item.category.iter().cloned().collect(),
+                picture: Some(item.image.clone()),
+                bbox: item.bbox,
+            }
+        };
+        Ok(Faces {
+            all: pictures.into_iter().map(face).collect(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// The cells of a picture that need not be the table's, `[cells, dim]`, as those of the table's are made.
+    pub fn features_of(&self, image: &ImageRef, device: &Device) -> crate::Result<Vec<f32>> {
+        let features = &self.section.features;
+        let pipeline = Pipeline::new(features.transform.clone())?;
+        let cells = Cells::new(features, pipeline.output(), device)?;
+        let picture = decode(&image.read()?, &image.name(), None, &self.section.decode)?;
+        // Nothing in the pipeline is drawn at random.
+        let pixels = pipeline.apply_vec(&picture, &mut random::stream(0, "one picture", &[]))?;
+        let [height, width] = pipeline.output();
+        let batch = ImageBatch {
+            pixels,
+            shape: [1, 3, height, width],
+            labels: vec![0],
+            real: vec![true],
+            rows: vec![0],
+        };
+        let mut values = cells.of(batch, device)?;
+        if let Some(standard) = &self.standard {
+            standard.apply(&mut values);
+        }
+        Ok(values)
+    }
+
+    /// Cells in a row and in a column.
+    pub fn side(&self) -> usize {
+        self.section.features.grid
+    }
+
+    /// The part of a picture of that size that the cells divide ([`Pipeline::part`]).
+    pub fn part(&self, width: usize, height: usize) -> Option<[f64; 4]> {
+        Pipeline::new(self.section.features.transform.clone())
+            .ok()?
+            .part(width, height)
     }
 
     /// The words of the training captions.

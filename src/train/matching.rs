@@ -37,6 +37,8 @@ pub struct Measured {
     pub queries: usize,
     /// Items that each of them is searched among.
     pub gallery: usize,
+    /// What the intervals resample: images, or what several of them show.
+    pub identities: usize,
     /// The ranks behind the figures; none of a sum.
     pub ranks: Option<Ranks>,
 }
@@ -177,12 +179,14 @@ fn figures(name: &str, parts: Vec<Ways>, resampling: &Resampling) -> crate::Resu
         None => bootstrap::figures(addend.ranks, addend.identities, &metrics, resampling),
     };
     let [sentences, pictures] = [of(&addends[0])?, of(&addends[1])?];
+    let identities = bootstrap::identities(&i2t, &images);
     Ok(vec![
         Measured {
             protocol: format!("{RSUM}{name}"),
             figures: Figures(vec![(RSUM.into(), sum)]),
             queries: (rows + columns) * folds,
             gallery: columns,
+            identities,
             ranks: None,
         },
         Measured {
@@ -190,6 +194,7 @@ fn figures(name: &str, parts: Vec<Ways>, resampling: &Resampling) -> crate::Resu
             figures: sentences,
             queries: rows * folds,
             gallery: columns,
+            identities,
             ranks: Some(i2t),
         },
         Measured {
@@ -197,6 +202,7 @@ fn figures(name: &str, parts: Vec<Ways>, resampling: &Resampling) -> crate::Resu
             figures: pictures,
             queries: columns * folds,
             gallery: rows,
+            identities,
             ranks: Some(t2i),
         },
     ])

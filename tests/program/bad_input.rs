@@ -307,6 +307,36 @@ fn unknown_keys_and_wrong_types_come_all_at_once_with_line_and_nearest_key() {
 }
 
 #[test]
+fn a_network_is_named_and_what_another_leaves_behind_is_explained() {
+    let place = Place::new();
+    let check = |set: &'static str| ["check", "tiny.toml", "--device", "cpu", "--set", set];
+    place.ok(&check("model.trunk=mobilenet-v2"));
+    place.fails(&check("model.trunk=resnet19")).says(&[
+        "model.trunk",
+        "resnet19",
+        "did you mean \"resnet18\"?",
+    ]);
+    // The line that is shown is the user's, and the remedy what to write instead.
+    place.fails(&check("model.trunk.kind=mobilenet-v2")).says(&[
+        "means nothing to kind = \"mobilenet-v2\"",
+        "--set model.trunk.kind=mobilenet-v2",
+        "set here",
+        "come from tiny.toml",
+        "--set 'model.trunk={ kind = \"mobilenet-v2\" }'",
+        "replaces = [\"model.trunk\"]",
+    ]);
+    place.write(
+        "over.toml",
+        "extends = \"wardrobe-street2shop\"\n[model]\ntrunk = { kind = \"mobilenet-v2\" }\n",
+    );
+    place.fails(&["check", "over.toml", "--device", "cpu"]).says(&[
+        "over.toml:3",
+        "come from wardrobe-street2shop (built-in)",
+        "replaces = [\"model.trunk\"]",
+    ]);
+}
+
+#[test]
 fn weights_of_another_model_are_reported_and_nothing_is_loaded() {
     let place = Place::new();
     let other = checkpoint(&TRAINED.run("first"), 12).join("model.safetensors");
@@ -317,6 +347,8 @@ fn weights_of_another_model_are_reported_and_nothing_is_loaded() {
     place
         .fails(&args)
         .says(&["does not fit the model", "of another shape", "trunk.conv1.weight"]);
+    let missing = place.fails(&["eval", "tiny.toml", "--device", "cpu", "--weights", "gone.pth"]);
+    assert_eq!(missing.text.matches("os error 2").count(), 1, "{}", missing.raw);
     let mut args = vec![
         "train",
         "tiny.toml",

@@ -222,15 +222,58 @@ fn init_writes_recipes_that_pass_their_check() {
     }
     place.ok(&["recipes", "show", "tuned.toml", "--resolved"]);
 
+    // A base that has a base: what it changes is repeated, what it says of its own data is not.
+    for base in ["finetune-clothing-resnet", "wardrobe-street2shop-triplet", "sop"] {
+        let out = format!("{base}-photos.toml");
+        place.ok(&["data", "init", "photos", "--base", base, "--out", &out]);
+        let shown = |name: &str| -> toml::Table {
+            toml::from_str(&place.ok(&["recipes", "show", name, "--resolved"])).unwrap()
+        };
+        let (ours, theirs) = (shown(&out), shown(base));
+        for section in ["model", "loss", "optimizer", "schedule", "train"] {
+            assert_eq!(ours.get(section), theirs.get(section), "[{section}] of {base}");
+        }
+        assert_eq!(ours["paper"]["title"], theirs["paper"]["title"]);
+        assert_eq!(ours["data"]["dataset"].as_str(), Some("folder"));
+        assert_eq!(ours["eval"]["modes"].as_array().unwrap().len(), 1);
+    }
+    // A base in a file is found from where the recipe lies.
+    place.write("mine.toml", "extends = \"quickstart\"\n[train]\nepochs = 3\n");
+    place.ok(&[
+        "data",
+        "init",
+        "photos",
+        "--base",
+        "mine.toml",
+        "--out",
+        "deep/er.toml",
+    ]);
+    let shown = place.ok(&["recipes", "show", "deep/er.toml", "--resolved"]);
+    assert!(shown.contains("epochs = 3"), "{shown}");
+
     // Classes on both sides: a closed set.
     for class in 0..3 {
         for (split, view) in [("train", 0), ("train", 1), ("test", 2), ("test", 3)] {
             place.jpeg(&format!("closed/{split}/c{class}/{view}.jpg"), class, view);
         }
     }
+    let checked = place.ok(&["data", "check", "closed"]);
+    for part in [
+        "3 classes are trained on and tested on",
+        "--closed-set",
+        "0 errors",
+    ] {
+        assert!(checked.contains(part), "`{part}`: {checked}");
+    }
+    let checked = place.ok(&["data", "check", "--folder", "closed", "--closed-set"]);
+    assert!(!checked.contains("--closed-set"), "{checked}");
     place.ok(&["data", "init", "closed"]);
     place.ok(&["check", "closed.toml", "--device", "cpu"]);
 
+    for data in ["kinds", "items.csv"] {
+        let init = format!("`tailor data init {data}` writes a recipe");
+        place.fails(&["train", data]).says(&[&init]);
+    }
     place
         .fails(&["data", "init", "nowhere"])
         .says(&["nowhere", "is not there"]);

@@ -45,7 +45,7 @@ resamples = 20
 "#;
 
 /// Pictures of eight products with texts, four to train on.
-fn table(place: &Place, texts: &[&str; 8]) -> PathBuf {
+pub fn table(place: &Place, texts: &[&str; 8]) -> PathBuf {
     let mut rows = String::from("id,image,text,label,split\n");
     for (product, text) in texts.iter().enumerate() {
         let split = if product < 4 { "train" } else { "test" };
@@ -58,7 +58,7 @@ fn table(place: &Place, texts: &[&str; 8]) -> PathBuf {
     place.write("items.csv", rows)
 }
 
-const TEXTS: [&str; 8] = [
+pub const TEXTS: [&str; 8] = [
     "red chair",
     "blue lamp",
     "red lamp",
@@ -70,7 +70,7 @@ const TEXTS: [&str; 8] = [
 ];
 
 /// The tiny recipe on that table.
-const TABLE: [&str; 8] = [
+pub const TABLE: [&str; 8] = [
     "--set",
     "data.dataset=table",
     "--set",

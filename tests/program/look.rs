@@ -4,7 +4,7 @@ use crate::common::{Place, TRAINED};
 use serde_json::Value;
 use std::path::Path;
 
-fn read(path: impl AsRef<Path>) -> String {
+pub fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
 }
 
@@ -15,7 +15,7 @@ fn run() -> String {
 
 /// Nothing is fetched: every source and link is inside the page.
 #[track_caller]
-fn stands_alone(page: &str) {
+pub fn stands_alone(page: &str) {
     assert!(page.starts_with("<!DOCTYPE html>"));
     assert!(page.len() < 5_000_000, "{} bytes", page.len());
     assert!(!page.contains("<script"));
@@ -160,6 +160,34 @@ fn neighbours_are_protocols_of_their_own() {
     assert_eq!(read(events.join("tensors.tsv")).lines().count(), 20);
     assert_eq!(read(events.join("metadata.tsv")).lines().count(), 21);
     assert!(image::open(events.join("sprite.png")).is_ok());
+}
+
+#[test]
+fn neighbours_leave_the_run_s_own_figures() {
+    let place = Place::with_photos();
+    place.ok(&[
+        "train",
+        "folder.toml",
+        "--device",
+        "cpu",
+        "--run",
+        "n",
+        "--max-steps",
+        "2",
+    ]);
+    let run = place.run("n");
+    let own = || ["eval.json", "report.html"].map(|file| read(run.join(file)));
+    let before = own();
+    let text = place.ok(&["eval", "n", "--device", "cpu", "--rerank=6,3,0.3"]);
+    assert!(text.contains("n/re-ranked/eval.json"), "{text}");
+    assert!(own() == before, "the run's own figures were replaced");
+    assert!(read(run.join("re-ranked/report.html")).contains("instance, re-ranked"));
+    // Twelve classes, of which a few are tested on: too few to resample.
+    assert!(
+        text.contains("to resample the intervals are too narrow"),
+        "{text}"
+    );
+    assert!(before[1].contains("to resample the intervals are too narrow"));
 }
 
 #[test]
@@ -327,7 +355,9 @@ fn what_cannot_be_searched_is_said() {
     fails(photo, "g.npy", &["--k", "0"]).says(&["--k 0", "--k 10"]);
     fails("nowhere.jpg", "g.npy", &[]).says(&["nowhere.jpg", "nothing is there"]);
     place.write("notes.jpg", "not a picture");
-    fails("notes.jpg", "g.npy", &[]).says(&["notes.jpg", "not an image"]);
+    for name in ["notes.jpg", "tiny.toml"] {
+        fails(name, "g.npy", &[]).says(&[name, "is no picture", "a folder of pictures, or a table"]);
+    }
     std::fs::create_dir(place.path().join("empty")).unwrap();
     fails("empty", "g.npy", &[]).says(&["empty", "expected pictures"]);
     fails(photo, "g.txt", &[]).says(&["g.txt", ".parquet or .npy"]);
@@ -336,6 +366,23 @@ fn what_cannot_be_searched_is_said() {
         place.write(&format!("cut-{name}"), &bytes[..bytes.len() / 2]);
         fails(photo, &format!("cut-{name}"), &[]).says(&["cut-g", "tailor embed"]);
     }
+    // A table names its pictures.
+    place.write(
+        "wanted.csv",
+        "image,label\nphotos/test/c5/0.jpg,x\nphotos/test/c6/1.jpg,y\n",
+    );
+    let table = [
+        "search",
+        &run,
+        "--query",
+        "wanted.csv",
+        "--gallery",
+        "g.npy",
+        "--device",
+        "cpu",
+        "--json",
+    ];
+    assert_eq!(place.json(&table)["queries"].as_array().unwrap().len(), 2);
     // Other weights, another width, and vectors that nothing is known of.
     fails(photo, "g.npy", &["--weights", "last"]).says(&["g.npy", "other weights", "--force"]);
     let forced = [

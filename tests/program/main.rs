@@ -2,8 +2,10 @@
 
 mod bad_input;
 mod cli;
+mod codes;
 mod common;
 mod data;
+mod explain;
 mod export;
 mod export_pairs;
 mod finetune;

@@ -9,8 +9,8 @@ use std::path::Path;
 use tailor::random;
 
 const CONCEPTS: usize = 24;
-const DIM: usize = 16;
-const REGIONS: usize = 6;
+pub const DIM: usize = 16;
+pub const REGIONS: usize = 6;
 
 /// A matcher that trains in seconds.
 const TINY: &str = r#"
@@ -51,13 +51,13 @@ resamples = 50
 "#;
 
 /// An image shows three of the concepts, each in two regions with some noise; a caption names two of the three among other words.
-struct Images {
+pub struct Images {
     /// `[images, regions, dim]`.
-    features: Vec<f32>,
-    captions: Vec<String>,
+    pub features: Vec<f32>,
+    pub captions: Vec<String>,
 }
 
-fn images(split: &str, count: usize) -> Images {
+pub fn images(split: &str, count: usize) -> Images {
     let mut stream = random::stream(1, "concepts", &[]);
     let concepts: Vec<f32> = (0..CONCEPTS * DIM).map(|_| stream.normal() as f32).collect();
     let mut stream = random::stream(1, split, &[]);
@@ -88,7 +88,7 @@ fn images(split: &str, count: usize) -> Images {
 }
 
 /// NumPy's format, version 1.
-fn npy(shape: [usize; 3], values: &[f32]) -> Vec<u8> {
+pub fn npy(shape: [usize; 3], values: &[f32]) -> Vec<u8> {
     let [a, b, c] = shape;
     let mut head = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({a}, {b}, {c}), }}");
     while (head.len() + 11) % 64 != 0 {

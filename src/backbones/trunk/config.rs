@@ -3,12 +3,15 @@
 use crate::backbones::mobile::{Flavour, MobileConfig, Net};
 use crate::backbones::resnet::{Depth, ResNetConfig};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 
-/// The form of a trunk.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Keys", into = "Keys")]
+/// The form of a trunk: a table, or the name alone (`"resnet18"`, `"efficientnet-lite0"`) where all else is as published.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(into = "Keys")]
 pub enum TrunkConfig {
     /// A residual network.
     ResNet(ResNetConfig),
@@ -177,13 +180,49 @@ impl From<TrunkConfig> for Keys {
     }
 }
 
+impl<'de> Deserialize<'de> for TrunkConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Written;
+
+        impl<'de> Visitor<'de> for Written {
+            type Value = TrunkConfig;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a network, or a table")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<TrunkConfig, E> {
+                TrunkConfig::named(name).ok_or_else(|| {
+                    let names: Vec<String> = TrunkConfig::plain().map(|config| config.name()).collect();
+                    E::custom(format!(
+                        "no network is called {name:?}: there are {}",
+                        names.join(", ")
+                    ))
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TrunkConfig, A::Error> {
+                let keys = Keys::deserialize(MapAccessDeserializer::new(map))?;
+                TrunkConfig::try_from(keys).map_err(de::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_any(Written)
+    }
+}
+
 impl JsonSchema for TrunkConfig {
     fn schema_name() -> Cow<'static, str> {
-        Keys::schema_name()
+        "Trunk".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Keys::json_schema(generator)
+        let names: Vec<String> = Self::plain().map(|config| config.name()).collect();
+        let keys = generator.subschema_for::<Keys>();
+        schemars::json_schema!({
+            "description": "The trunk of a model: a network and its settings, or its name alone where all else is as published.",
+            "oneOf": [{ "type": "string", "enum": names }, keys]
+        })
     }
 }
 
@@ -200,6 +239,21 @@ impl From<MobileConfig> for TrunkConfig {
 }
 
 impl TrunkConfig {
+    /// Every network as it was published.
+    fn plain() -> impl Iterator<Item = Self> {
+        let depths = [Depth::D18, Depth::D34, Depth::D50, Depth::D101];
+        let resnets = depths.map(|depth| Self::ResNet(ResNetConfig::new(depth)));
+        let mobile = Net::ALL
+            .into_iter()
+            .map(|net| Self::Mobile(MobileConfig::new(net)));
+        resnets.into_iter().chain(mobile)
+    }
+
+    /// The network of that name, as it was published.
+    fn named(name: &str) -> Option<Self> {
+        Self::plain().find(|config| config.name() == name)
+    }
+
     /// What a recipe calls it: `resnet50`, `efficientnet-lite0`.
     pub fn name(&self) -> String {
         match self {
@@ -244,6 +298,19 @@ mod tests {
         assert_eq!(small, expected.into());
         let text = serde_json::to_string(&small).unwrap();
         assert_eq!(serde_json::from_str::<TrunkConfig>(&text).unwrap(), small);
+    }
+
+    #[test]
+    fn a_name_alone_is_the_network_as_published() {
+        let of = |name: &str| serde_json::from_value::<TrunkConfig>(name.into()).map_err(|e| e.to_string());
+        assert_eq!(of("resnet18").unwrap(), ResNetConfig::new(Depth::D18).into());
+        assert_eq!(
+            of("efficientnet-lite0").unwrap(),
+            read("kind = 'efficientnet-lite0'").unwrap()
+        );
+        // Which depth, nobody knows.
+        let error = of("resnet").unwrap_err();
+        assert!(error.contains("resnet18, resnet34"), "{error}");
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn another_network_or_flavour_is_named() {
         b0_tf.clone(),
         &[
             "w.pth holds no weights for this efficientnet-b0",
-            "it holds efficientnet-lite0: set model.trunk",
+            "set model.trunk = { kind = \"efficientnet-lite0\" }",
         ],
     );
     refused(
@@ -96,7 +96,11 @@ fn another_network_or_flavour_is_named() {
     cut.remove("features.3.1.block.1.0.weight");
     refused(cut, lite, &["1 missing (features.3.1.block.1.0.weight)"]);
     let file = for_torch(collect(&drawn(small_resnet(), 1)));
-    refused(file, b0, &["does not fit the model"]);
+    refused(
+        file,
+        b0,
+        &["holds no weights for this efficientnet-b0", "it holds resnet18"],
+    );
 }
 
 #[test]

@@ -238,8 +238,8 @@ fn judge(
         format!("the file's names begin with `{prefix}`: add `strip_prefix = [\"{prefix}\"]`")
     } else if report.loaded.len() * 2 < model.len() {
         format!(
-            "only {} of the model's {} tensors are in it: these are the weights of another model. Check depth and variant \
-             (IBN or not), or give weights of this one",
+            "only {} of the model's {} tensors are in it: these are the weights of another model. Give weights of this one, or \
+             set model.trunk (kind, depth, ibn, width) to what they were trained with",
             report.loaded.len(),
             model.len()
         )

@@ -1,6 +1,6 @@
 //! `tailor data init`: a first recipe for a folder or a table, and what it assumes.
 
-mod look;
+pub(super) mod look;
 mod recipe;
 
 use std::path::{Component, Path, PathBuf};
@@ -58,11 +58,11 @@ pub fn run(args: &InitArgs) -> crate::Result<()> {
     let base = Recipe::load(&args.base, &[])?;
     let of_categories = matches!(base.toml("data.closed_set"), Some(toml::Value::Boolean(true)));
     let found = look::look(&place, args.categories.unwrap_or(of_categories))?;
-    let written = recipe::recipe(&found, &name(&place), &args.base, &base)?;
     let folder = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
+    let written = recipe::recipe(&found, &name(&place), &args.base, &base, &folder)?;
     // What is written must be readable: a recipe that its own program refuses helps nobody.
     let origin = Origin::File(folder.join(out.file_name().unwrap_or_default()));
     let recipe = Recipe::from_text("init", origin, written.text.clone(), &[])?;

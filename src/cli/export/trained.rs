@@ -3,7 +3,7 @@
 use super::super::eval;
 use super::super::session::ImagePlan;
 use super::say;
-use crate::backbones::weights::{Tensors, WeightsError};
+use crate::backbones::weights::Tensors;
 use crate::data::image::decode;
 use crate::data::{self, Split};
 use crate::device::cpu;
@@ -38,10 +38,10 @@ impl Trained {
         tensors: &Tensors,
         path: &Path,
     ) -> crate::Result<P::Model> {
-        let facts = plan.paper.facts(tensors).ok_or_else(|| WeightsError::Format {
-            path: path.to_owned(),
-            cause: format!("they are not those of a trained model of room {}", P::ROOM),
-        })?;
+        let facts = plan
+            .paper
+            .facts(tensors)
+            .ok_or_else(|| eval::no_model(tensors, path, P::ROOM))?;
         let (model, _) = plan.paper.model(&facts, plan.common.train.seed, &cpu())?;
         eval::apply(model, tensors, path)
     }

@@ -3,6 +3,7 @@
 mod evaluate;
 mod source;
 
+pub use evaluate::Matched;
 pub use source::PairData;
 
 use super::{Common, EvalFlags, Evaluation, Session};
@@ -10,13 +11,13 @@ use crate::backbones::weights::{self, Import, LoadReport, Tensors};
 use crate::cli::run::grouped;
 use crate::cli::{CliError, Which, look, say, weights_at};
 use crate::data::feed::{Feed, Job};
-use crate::data::pairs::{PairFeed, Part, Precomputed};
+use crate::data::pairs::{Faces, PairFeed, Part, Precomputed};
 use crate::device::Device;
 use crate::papers::{Capability, PairFacts, PairPaper, registry};
 use crate::recipe::{Reader, Recipe};
 use crate::train::TrainError;
 use crate::train::engine::Hooks;
-use crate::train::matching::{self, PairEvalSection, ScoreMatrix};
+use crate::train::matching::{self, PairEvalSection};
 use evaluate::{Evaluator, Member};
 use source::Source;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,58 @@ fn own<P: PairPaper>(reader: &mut Reader) -> Option<(P, PairData, PairEvalSectio
     Some((paper?, data?, eval.unwrap_or_default()))
 }
 
+/// Puts the data and the `[eval]` of another recipe in the place of the plan's own. Images are described and words are numbered as the
+/// weights are used to.
+fn elsewhere<P: PairPaper>(plan: &mut PairPlan<P>, other: &Recipe, is_run: bool) -> crate::Result<()> {
+    let refuse = |problem: &str| {
+        crate::Error::from(CliError::Elsewhere {
+            other: other.name.clone(),
+            problem: problem.into(),
+        })
+    };
+    if other.reader().text("paper.room").as_deref() != Some(P::ROOM) {
+        return Err(refuse("it is of another room"));
+    }
+    let mut reader = other.reader();
+    let data = PairData::read(&mut reader);
+    let eval: Option<PairEvalSection> = reader.section("eval");
+    reader.skip_rest();
+    reader.finish()?;
+    let data = data.expect("the reader refused nothing");
+    if matches!(data, PairData::Grid(_)) && !is_run {
+        return Err(refuse(
+            "which words the weights know stands in their run's folder, and these are of no run",
+        ));
+    }
+    plan.data = plan.data.on(data).map_err(refuse)?;
+    plan.eval = eval.unwrap_or_default();
+    Ok(())
+}
+
 impl<P: PairPaper> PairSession<P> {
+    /// Whether weights are for as many words and as long features as there are.
+    fn fits(&self, weights: &Tensors) -> crate::Result<()> {
+        let Some(PairFacts { words, dim, .. }) = self.plan.paper.facts(weights) else {
+            return Ok(());
+        };
+        let refuse = |problem: String| Err(TrainError::Setting(problem).into());
+        if words != self.facts.words {
+            return refuse(format!(
+                "the weights are for a vocabulary of {words} words, this one has {}: name the vocabulary that they were trained with \
+                 (data.vocabulary), or their run",
+                self.facts.words
+            ));
+        }
+        if dim != self.facts.dim {
+            return refuse(format!(
+                "the weights are for regions of {dim} numbers, those of {} have {}: features must be made as those that they were trained on",
+                self.evaluated.path().display(),
+                self.facts.dim
+            ));
+        }
+        Ok(())
+    }
+
     fn with(plan: PairPlan<P>, training: bool, run: Option<&Path>, device: &Device) -> crate::Result<Self> {
         let mut parts = vec![plan.eval.part()];
         if training {
@@ -144,9 +196,29 @@ impl<P: PairPaper> PairSession<P> {
         Ok(hash.finalize().to_hex()[..16].to_string())
     }
 
+    /// The split that is evaluated.
+    pub fn evaluated(&self) -> &Precomputed {
+        &self.evaluated
+    }
+
+    /// Where it comes from.
+    pub(in crate::cli) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Its images as a person knows them.
+    pub fn faces(&self) -> crate::Result<Faces> {
+        self.source.faces(self.plan.eval.part(), &self.evaluated)
+    }
+
     /// The data's name.
     pub fn name(&self) -> String {
         self.source.name()
+    }
+
+    /// The name of the split that is evaluated.
+    pub fn split_name(&self) -> &str {
+        self.source.part(self.plan.eval.part())
     }
 
     /// The splits that are open, in words.
@@ -185,7 +257,7 @@ impl<P: PairPaper> Session for PairSession<P> {
     type Plan = PairPlan<P>;
     type Model = P::Model;
     type Feed = PairFeed;
-    type Seen = ScoreMatrix;
+    type Seen = Matched;
 
     const ROOM: &'static str = P::ROOM;
     const ITEMS: &'static str = "pairs";
@@ -227,9 +299,9 @@ impl<P: PairPaper> Session for PairSession<P> {
     }
 
     fn open_to_evaluate(
-        plan: PairPlan<P>,
+        mut plan: PairPlan<P>,
         flags: EvalFlags,
-        _weights: Option<&Tensors>,
+        weights: Option<&Tensors>,
         device: &Device,
     ) -> crate::Result<Self> {
         let EvalFlags {
@@ -241,7 +313,6 @@ impl<P: PairPaper> Session for PairSession<P> {
             ensemble,
         } = flags;
         let useless = [
-            ("--on", on.is_some()),
             ("--rerank", rerank.is_some()),
             ("--qe and --dba", expansion.is_some()),
             ("--projector", projector.is_some()),
@@ -254,7 +325,20 @@ impl<P: PairPaper> Session for PairSession<P> {
             }
             .into());
         }
+        if let Some(other) = &on {
+            elsewhere(&mut plan, other, run.is_some())?;
+        }
         let mut session = Self::with(plan, false, run.as_deref(), device)?;
+        if let Some(weights) = weights {
+            session.fits(weights)?;
+        }
+        if on.is_some() {
+            let unknown = session.evaluated.unknown();
+            say!(
+                "note     {:.1} % of the words of its captions are unknown here",
+                100.0 * unknown
+            );
+        }
         for target in ensemble {
             let member = session.member(target)?;
             session.ensemble.push(member);
@@ -333,13 +417,13 @@ impl<P: PairPaper> Session for PairSession<P> {
         device: &Device,
         weights: &str,
         source: &Path,
-    ) -> crate::Result<Evaluation<ScoreMatrix>> {
+    ) -> crate::Result<Evaluation<Matched>> {
         self.measure(model, device, weights, source)
     }
 
     fn look(
         &self,
-        evaluation: &Evaluation<ScoreMatrix>,
+        evaluation: &Evaluation<Matched>,
         _device: &Device,
         folder: &Path,
         run: Option<&Path>,

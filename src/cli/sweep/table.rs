@@ -367,6 +367,7 @@ mod tests {
                 queries: 5,
                 skipped: 0,
                 gallery: 9,
+                identities: None,
                 metrics: Figures(vec![
                     (
                         "recall@1".into(),

@@ -52,6 +52,8 @@ pub enum Kind {
     QueryInGallery,
     /// The same pixels under two labels.
     TwoLabels,
+    /// A class is trained on and tested on, as all held-out ones are, and nobody said whether that is meant.
+    KnownClass,
     /// A class to train on has one image.
     SingleImageClass,
     /// The name says one format, the content another.
@@ -104,6 +106,10 @@ impl Kind {
                 "queries are in the gallery again",
             ),
             Kind::TwoLabels => ("image has two labels", "images have two labels"),
+            Kind::KnownClass => (
+                "class is trained on and tested on: taken as a category",
+                "classes are trained on and tested on: taken as categories",
+            ),
             Kind::SingleImageClass => (
                 "train class has a single image",
                 "train classes have a single image",
@@ -129,7 +135,8 @@ impl Kind {
                 "boxes are x1, y1, x2, y2 in pixels of the file as it is stored; were they made for another size?"
             }
             Kind::ClassInTwoSplits => {
-                "retrieval of unseen products needs classes in one split only; where classes are categories, set data.closed_set = true"
+                "retrieval of unseen products needs classes in one split only; where classes are categories, say so: --closed-set for \
+                 this check, data.closed_set = true in a recipe (`tailor data init --categories` writes it)"
             }
             Kind::ImageInTwoSplits => "keep each image in one split: the figures would measure memory",
             Kind::NothingToFind => {
@@ -142,6 +149,10 @@ impl Kind {
             Kind::QueryWithoutPositive => "the evaluation leaves these queries out and says how many",
             Kind::QueryInGallery => "remove the copy from the gallery: finding it proves nothing",
             Kind::TwoLabels => "decide on one label",
+            Kind::KnownClass => {
+                "right where new pictures are to find known ones of their category: a recipe says data.closed_set = true (`tailor \
+                 data init` writes it), --closed-set here. Where classes are products, give each to one split"
+            }
             Kind::SingleImageClass => {
                 "a class needs two images for a positive pair: samplers repeat or skip it"
             }

@@ -15,17 +15,23 @@ pub(super) fn check(table: &Table, options: &CheckOptions, findings: &mut Findin
             .entry(item.split)
             .or_default() += 1;
     }
+    let trained = |splits: &BTreeMap<Split, usize>| splits.get(&Split::Train).copied().unwrap_or(0);
+    let held_out = |splits: &BTreeMap<Split, usize>| splits.keys().any(|&split| split != Split::Train);
+    let mut tested = images.values().filter(|splits| held_out(splits)).peekable();
+    let all_known = tested.peek().is_some() && tested.all(|splits| trained(splits) > 0);
     for (label, splits) in &images {
-        let train = splits.get(&Split::Train).copied().unwrap_or(0);
-        if train > 0 && splits.len() > 1 && !options.closed_set {
+        let train = trained(splits);
+        let kind = match options.closed_set {
+            Some(true) => None,
+            None if all_known => Some(Kind::KnownClass),
+            _ => Some(Kind::ClassInTwoSplits),
+        };
+        if let Some(kind) = kind.filter(|_| train > 0 && held_out(splits)) {
             let counts: Vec<String> = splits
                 .iter()
                 .map(|(split, count)| format!("{count} {split}"))
                 .collect();
-            findings.add(
-                Kind::ClassInTwoSplits,
-                format!("{label}: {} images", counts.join(", ")),
-            );
+            findings.add(kind, format!("{label}: {} images", counts.join(", ")));
         }
         if train == 1 {
             findings.add(Kind::SingleImageClass, *label);

@@ -226,17 +226,33 @@ fn classes_and_queries_are_checked() {
 
     items[2].label = "c".into();
     items[1].label = "d".into();
-    let shared = report(&items);
-    assert_eq!(
-        of(&shared, Kind::ClassInTwoSplits),
-        ["c: 1 train, 2 test images", "d: 1 train, 1 test images"]
-    );
-    assert_eq!(shared.errors, 2);
-    let options = CheckOptions {
-        closed_set: true,
-        ..Default::default()
+    let table = Table::new("t", None, items);
+    let checked = |closed_set: Option<bool>| {
+        let options = CheckOptions {
+            closed_set,
+            ..Default::default()
+        };
+        check(&table, &options)
     };
-    assert_eq!(check(&Table::new("t", None, items), &options).errors, 0);
+    let shared = checked(Some(false));
+    let both = ["c: 1 train, 2 test images", "d: 1 train, 1 test images"];
+    assert_eq!(of(&shared, Kind::ClassInTwoSplits), both);
+    assert_eq!(shared.errors, 2);
+    assert_eq!(checked(Some(true)).errors, 0);
+    // Nobody said so, and every held-out class is known: categories.
+    let unsaid = checked(None);
+    assert_eq!(of(&unsaid, Kind::KnownClass), both);
+    let text = unsaid.to_string();
+    assert!(
+        unsaid.errors == 0 && text.contains("--closed-set") && text.contains("data.closed_set = true"),
+        "{text}"
+    );
+    // One that is not: the others have leaked.
+    let mut more = table.items.clone();
+    more.extend(memory(&[("e1", "e", Test, png(7)), ("e2", "e", Test, png(8))]));
+    let leaked = report(&more);
+    assert_eq!(of(&leaked, Kind::ClassInTwoSplits), both);
+    assert_eq!(leaked.errors, 2);
 }
 
 #[test]

@@ -71,14 +71,12 @@ pub fn check(section: &PairSection, fast: bool) -> crate::Result<PairReport> {
         if more > 0 {
             report.errors.push(format!("{name}: and {more} more rows"));
         }
-        let words: usize = split.captions.iter().map(|caption| caption.len() - 2).sum();
-        let unknown = split.captions.iter().flatten().filter(|&&id| id == 3).count();
         report.splits.push(SplitReport {
             split: name,
             shape: [split.images(), regions, dim],
             captions: split.captions.len(),
             longest: split.longest() - 2,
-            unknown: unknown as f64 / words.max(1) as f64,
+            unknown: split.unknown(),
             zero_regions: (!fast).then_some(zeros),
         });
     }

@@ -7,6 +7,7 @@
 mod captions;
 mod check;
 mod error;
+mod face;
 mod features;
 mod feed;
 mod precomputed;
@@ -17,6 +18,7 @@ mod truth;
 pub use captions::{Captioned, Pictures, Template, templates};
 pub use check::{PairReport, SplitReport, check};
 pub use error::PairError;
+pub use face::{Face, Faces};
 pub use features::{Features, npy_header};
 pub use feed::{PairBatch, PairFeed};
 pub use precomputed::{Precomputed, Standard};

@@ -1,7 +1,7 @@
 //! One split: features of its images in a file, captions, and which belong together.
 
 use super::{Captioned, Features, PairError, Truth};
-use crate::data::text::Vocabulary;
+use crate::data::text::{UNKNOWN, Vocabulary};
 use crate::files::read_text;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -76,7 +76,8 @@ impl Standard {
         })
     }
 
-    fn apply(&self, values: &mut [f32]) {
+    /// Shifts and scales regions `[regions, dim]`.
+    pub fn apply(&self, values: &mut [f32]) {
         for region in values.chunks_exact_mut(self.mean.len()) {
             for ((value, mean), deviation) in region.iter_mut().zip(&self.mean).zip(&self.deviation) {
                 *value = (*value - mean) / deviation;
@@ -201,6 +202,18 @@ impl Precomputed {
     /// The longest caption, in words, `<start>` and `<end>` included.
     pub fn longest(&self) -> usize {
         self.captions.iter().map(Vec::len).max().unwrap_or(0)
+    }
+
+    /// The share of the captions' words that the vocabulary lacks.
+    pub fn unknown(&self) -> f64 {
+        let words: usize = self.captions.iter().map(|caption| caption.len() - 2).sum();
+        let unknown = self
+            .captions
+            .iter()
+            .flatten()
+            .filter(|&&id| id == UNKNOWN)
+            .count();
+        unknown as f64 / words.max(1) as f64
     }
 
     /// The features' file.

@@ -36,6 +36,10 @@ pub struct PairSection {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub max_words: Option<usize>,
+    /// A folder of the pictures that the features are of, to be looked at in reports: named by the lines of `<split>_ids.txt`, as ID.jpg or
+    /// ID.png.
+    #[serde(default)]
+    pub pictures: Option<String>,
 }
 
 fn train() -> String {

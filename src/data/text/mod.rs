@@ -3,4 +3,4 @@
 pub mod treebank;
 mod vocabulary;
 
-pub use vocabulary::{SPECIAL, Vocabulary, VocabularyError};
+pub use vocabulary::{SPECIAL, UNKNOWN, Vocabulary, VocabularyError};

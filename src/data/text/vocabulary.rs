@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// The first four words, in this order.
 pub const SPECIAL: [&str; 4] = ["<pad>", "<start>", "<end>", "<unk>"];
 
+/// The number of words that are not known.
+pub const UNKNOWN: u32 = 3;
+
 /// Why a vocabulary could not be had.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum VocabularyError {
@@ -144,10 +147,20 @@ impl Vocabulary {
     /// `<start>`, the caption's words in lower case (`<unk>` for those that are not known), `<end>`.
     pub fn encode(&self, caption: &str) -> Vec<u32> {
         let mut ids = vec![1];
-        let number = |word: &String| self.numbers.get(word).copied().unwrap_or(3);
-        ids.extend(treebank::words(&caption.to_lowercase()).iter().map(number));
+        ids.extend(self.spell(caption).into_iter().map(|(_, number)| number));
         ids.push(2);
         ids
+    }
+
+    /// A caption's words in lower case with their numbers, 3 for those that are not known.
+    pub fn spell(&self, caption: &str) -> Vec<(String, u32)> {
+        treebank::words(&caption.to_lowercase())
+            .into_iter()
+            .map(|word| {
+                let number = self.numbers.get(&word).copied().unwrap_or(UNKNOWN);
+                (word, number)
+            })
+            .collect()
     }
 }
 

@@ -7,6 +7,8 @@ mod apply;
 mod check;
 mod draw;
 mod op;
+mod part;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +114,9 @@ pub struct Preprocessing {
     pub output: [usize; 3],
     /// In order; none is random.
     pub ops: Vec<Op>,
+    /// The same in words, from the file on: orders, roundings, kernels. Nothing reads them back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
 }
 
 impl Pipeline {
@@ -167,11 +172,20 @@ impl Pipeline {
             exif,
             output: [3, self.output[0], self.output[1]],
             ops: self.ops.clone(),
+            steps: words::steps(&self.ops, exif),
         })
     }
 }
 
 impl Preprocessing {
+    /// Without its words: what a hash is made of, which a better sentence must not change.
+    pub fn bare(self) -> Self {
+        Self {
+            steps: Vec::new(),
+            ..self
+        }
+    }
+
     /// As JSON, indented.
     pub fn to_json(&self) -> String {
         // The type holds nothing that JSON cannot.

@@ -337,6 +337,9 @@ fn serving_gets_a_deterministic_description_that_reads_back() {
     assert!(description.exif);
     assert_eq!(description.output, [3, 16, 16]);
     assert_eq!(again.ops(), pipeline.ops());
+    // The words change no hash.
+    let bare = pipeline.preprocessing(true).unwrap().bare();
+    assert!(!bare.to_json().contains("steps") && Preprocessing::from_json(&bare.to_json()).is_ok());
     let picture = noise(3, 40, 30);
     let run = |p: &Pipeline| p.apply_vec(&picture, &mut stream(1, "test", &[])).unwrap();
     assert_eq!(run(&pipeline), run(&again));
@@ -348,4 +351,46 @@ fn serving_gets_a_deterministic_description_that_reads_back() {
     ] {
         assert!(Preprocessing::from_json(&json.replace(from, to)).is_err(), "{to}");
     }
+}
+
+#[test]
+fn the_steps_say_order_rounding_fill_kernel_and_exif() {
+    let ops = vec![
+        Op::Letterbox {
+            height: 128,
+            width: 96,
+            fill: [255, 254, 253],
+            filter: Filter::Bilinear,
+            enlarge: false,
+        },
+        Op::Normalize {
+            mean: IMAGENET_MEAN,
+            std: IMAGENET_STD,
+        },
+    ];
+    let pipeline = Pipeline::new(ops).unwrap();
+    let steps = pipeline.preprocessing(true).unwrap().steps;
+    let says = |step: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(step.contains(part), "`{part}`: {step}");
+        }
+    };
+    assert_eq!(steps.len(), 3);
+    says(&steps[0], &["red, green, blue", "upright as its EXIF"]);
+    let letterbox = [
+        "height 128, width 96",
+        "rounded down or up",
+        "keeps its size",
+        "[255, 254, 253]",
+        "floor((width - new width) / 2)",
+        "antialias on",
+        "support 1",
+    ];
+    says(&steps[1], &letterbox);
+    says(
+        &steps[2],
+        &["first x / 255, then minus the mean [0.485", "channels first"],
+    );
+    let plain = pipeline.preprocessing(false).unwrap().steps;
+    says(&plain[0], &["do not apply its EXIF"]);
 }

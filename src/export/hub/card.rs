@@ -132,6 +132,9 @@ fn figures(folder: &Folder<'_>) -> String {
             "- {protocol}: {queries} queries{skipped}, gallery of {gallery}"
         );
     }
+    if let Some(note) = eval.unsure() {
+        let _ = writeln!(text, "- {note}");
+    }
     if let Some(rounding) = &folder.rounding {
         let _ = write!(
             text,

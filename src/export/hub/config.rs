@@ -186,6 +186,7 @@ mod tests {
             exif: true,
             output,
             ops,
+            steps: vec![],
         }
     }
 

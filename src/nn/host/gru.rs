@@ -6,7 +6,9 @@
 //! gradients are one each.
 
 use super::act::{exp, sigmoid};
+use super::panels::Factor;
 use super::product::{Matrix, wide_product};
+use super::wide::wide;
 use super::{Gradients, Place, dense, enter, place, plain, tensor, tracked, values};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -169,6 +171,7 @@ struct Saved {
     inner: Vec<f32>,
 }
 
+#[inline(always)]
 fn tanh(x: f32) -> f32 {
     1.0 - 2.0 / (exp(2.0 * x) + 1.0)
 }
@@ -195,56 +198,98 @@ fn forward(
         );
     }
     let (mut states, mut inner) = (vec![0.0f32; rows * hidden], vec![0.0f32; rows * hidden]);
+    let recurrent_weight = Factor::new([hidden, width], Matrix::new(weight, hidden).transposed());
+    // Of the zero state in step 0, whose rows all are.
     let mut recurrent = vec![0.0f32; steps.firsts.get(1).map_or(0, |rows| rows * width)];
+    let zeros = vec![0.0f32; steps.batch * hidden];
     for (step, range) in steps.steps() {
         let (done, now) = states.split_at_mut(range.start * hidden);
         let before = match step {
-            0 => &[][..],
+            0 => &zeros,
             _ => &done[steps.before(step).start * hidden..],
         };
         if step > 0 {
+            let before = Matrix::new(before, hidden);
             // SAFETY: the target is as long as the first step, which is the longest.
             unsafe {
-                let [left, right] = [
-                    Matrix::new(before, hidden),
-                    Matrix::new(weight, hidden).transposed(),
-                ];
-                wide_product(
-                    [range.len(), width, hidden],
-                    left,
-                    right,
-                    recurrent.as_mut_ptr(),
-                    width,
-                    false,
-                );
+                recurrent_weight.wide_product(range.len(), before, recurrent.as_mut_ptr(), width, false)
             }
         }
         let rows = gates[range.start * width..range.end * width].par_chunks_exact_mut(width);
         let rows = rows.zip(recurrent.par_chunks_exact(width));
         let rows = rows.zip(inner[range.start * hidden..].par_chunks_exact_mut(hidden));
-        let rows = rows.zip(now.par_chunks_exact_mut(hidden)).enumerate();
-        rows.for_each(|(row, (((gates, recurrent), inner), state))| {
-            let (r, rest) = gates.split_at_mut(hidden);
-            let (z, n) = rest.split_at_mut(hidden);
-            for i in 0..hidden {
-                let from_state = |gate: usize| {
-                    bias[gate * hidden + i]
-                        + if step == 0 {
-                            0.0
-                        } else {
-                            recurrent[gate * hidden + i]
-                        }
-                };
-                let before = if step == 0 { 0.0 } else { before[row * hidden + i] };
-                inner[i] = from_state(2);
-                r[i] = sigmoid(r[i] + in_bias[i] + from_state(0));
-                z[i] = sigmoid(z[i] + in_bias[hidden + i] + from_state(1));
-                n[i] = tanh(n[i] + in_bias[2 * hidden + i] + r[i] * inner[i]);
-                state[i] = n[i] + z[i] * (before - n[i]);
-            }
+        let rows = rows.zip(now.par_chunks_exact_mut(hidden));
+        let rows = rows.zip(before.par_chunks_exact(hidden));
+        rows.for_each(|((((gates, recurrent), inner), state), before)| {
+            wide(
+                #[inline(always)]
+                || cell(gates, recurrent, [in_bias, bias], before, [inner, state]),
+            )
         });
     }
     (states, gates, inner)
+}
+
+/// The three parts of a row of gates, or of what is as long.
+#[inline(always)]
+fn thirds(row: &[f32], hidden: usize) -> [&[f32]; 3] {
+    [0, 1, 2].map(|gate| &row[gate * hidden..][..hidden])
+}
+
+#[inline(always)]
+fn thirds_mut(row: &mut [f32], hidden: usize) -> [&mut [f32]; 3] {
+    let (a, rest) = row.split_at_mut(hidden);
+    let (b, c) = rest.split_at_mut(hidden);
+    [a, b, &mut c[..hidden]]
+}
+
+/// One row of a step: from `W_i x` in `gates` the gates, in place; `W_hn h + b_hn`; the state.
+#[inline(always)]
+fn cell(
+    gates: &mut [f32],
+    recurrent: &[f32],
+    biases: [&[f32]; 2],
+    before: &[f32],
+    [inner, state]: [&mut [f32]; 2],
+) {
+    let hidden = state.len();
+    let [r, z, n] = thirds_mut(gates, hidden);
+    let [from_r, from_z, from_n] = thirds(recurrent, hidden);
+    let [[in_r, in_z, in_n], [own_r, own_z, own_n]] = biases.map(|bias| thirds(bias, hidden));
+    let (before, inner) = (&before[..hidden], &mut inner[..hidden]);
+    for i in 0..hidden {
+        inner[i] = own_n[i] + from_n[i];
+        r[i] = sigmoid(r[i] + in_r[i] + (own_r[i] + from_r[i]));
+        z[i] = sigmoid(z[i] + in_z[i] + (own_z[i] + from_z[i]));
+        n[i] = tanh(n[i] + in_n[i] + r[i] * inner[i]);
+        state[i] = n[i] + z[i] * (before[i] - n[i]);
+    }
+}
+
+/// The way back through [`cell`]: from the gradient of the state, what the gates hear from input and state, which differ where r comes
+/// in. `carried` comes with what later steps say of the state, and leaves with what goes straight to the one before.
+#[inline(always)]
+fn cell_back(
+    gates: &[f32],
+    [inner, before, gradient]: [&[f32]; 3],
+    carried: &mut [f32],
+    [from_input, from_state]: [&mut [f32]; 2],
+) {
+    let hidden = carried.len();
+    let [r, z, n] = thirds(gates, hidden);
+    let [inner, before, gradient] = [inner, before, gradient].map(|row| &row[..hidden]);
+    let ([in_r, in_z, in_n], [own_r, own_z, own_n]) =
+        (thirds_mut(from_input, hidden), thirds_mut(from_state, hidden));
+    for i in 0..hidden {
+        let of_state = gradient[i] + carried[i];
+        let new = of_state * (1.0 - z[i]) * (1.0 - n[i] * n[i]);
+        let reset = new * inner[i] * r[i] * (1.0 - r[i]);
+        let update = of_state * (before[i] - n[i]) * z[i] * (1.0 - z[i]);
+        carried[i] = of_state * z[i];
+        (in_r[i], own_r[i]) = (reset, reset);
+        (in_z[i], own_z[i]) = (update, update);
+        (in_n[i], own_n[i]) = (new, new * r[i]);
+    }
 }
 
 impl Backward<Flex, 5> for Gru {
@@ -265,48 +310,29 @@ impl Backward<Flex, 5> for Gru {
         // The gradients of what the gates hear from the input and from the state; they differ where r comes in.
         let (mut from_input, mut from_state) = (vec![0.0f32; rows * width], vec![0.0f32; rows * width]);
         let mut carried = vec![0.0f32; steps.batch * hidden];
+        let turned = Factor::new([width, hidden], Matrix::new(weight, hidden));
+        let zeros = vec![0.0f32; steps.batch * hidden];
         for (step, range) in steps.steps().rev() {
             let first = range.start;
-            let before = (step > 0).then(|| &saved.states[steps.before(step).start * hidden..]);
+            let before = match step {
+                0 => &zeros,
+                _ => &saved.states[steps.before(step).start * hidden..],
+            };
             let work = from_input[first * width..range.end * width].par_chunks_exact_mut(width);
             let work = work.zip(from_state[first * width..].par_chunks_exact_mut(width));
             let work = work.zip(carried.par_chunks_exact_mut(hidden)).enumerate();
             work.for_each(|(row, ((from_input, from_state), carried))| {
-                let at = first + row;
-                let (r, rest) = saved.gates[at * width..][..width].split_at(hidden);
-                let (z, n) = rest.split_at(hidden);
-                let (inner, gradient) = (
-                    &saved.inner[at * hidden..][..hidden],
-                    &gradient[at * hidden..][..hidden],
-                );
-                for i in 0..hidden {
-                    let before = before.map_or(0.0, |before| before[row * hidden + i]);
-                    let of_state = gradient[i] + carried[i];
-                    let new = of_state * (1.0 - z[i]) * (1.0 - n[i] * n[i]);
-                    let reset = new * inner[i] * r[i] * (1.0 - r[i]);
-                    let update = of_state * (before - n[i]) * z[i] * (1.0 - z[i]);
-                    carried[i] = of_state * z[i];
-                    (from_input[i], from_state[i]) = (reset, reset);
-                    (from_input[hidden + i], from_state[hidden + i]) = (update, update);
-                    (from_input[2 * hidden + i], from_state[2 * hidden + i]) = (new, new * r[i]);
-                }
+                let (gates, own) = ((first + row) * width, (first + row) * hidden);
+                let rows = [&saved.inner[own..], &before[row * hidden..], &gradient[own..]];
+                wide(
+                    #[inline(always)]
+                    || cell_back(&saved.gates[gates..], rows, carried, [from_input, from_state]),
+                )
             });
             if step > 0 {
+                let changes = Matrix::new(&from_state[first * width..], width);
                 // SAFETY: the target has a row for every sequence.
-                unsafe {
-                    let [left, right] = [
-                        Matrix::new(&from_state[first * width..], width),
-                        Matrix::new(weight, hidden),
-                    ];
-                    wide_product(
-                        [range.len(), hidden, width],
-                        left,
-                        right,
-                        carried.as_mut_ptr(),
-                        hidden,
-                        true,
-                    );
-                }
+                unsafe { turned.wide_product(range.len(), changes, carried.as_mut_ptr(), hidden, true) }
             }
         }
         let mut befores = Vec::with_capacity((rows - steps.firsts[1]) * hidden);
@@ -351,10 +377,17 @@ impl Backward<Flex, 5> for Gru {
             }
         }
         let sum = |rows: &[f32]| {
+            const SOME: usize = 256;
             let mut sum = vec![0.0f32; width];
-            for row in rows.chunks_exact(width) {
-                sum.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
-            }
+            sum.par_chunks_mut(SOME).enumerate().for_each(|(index, sum)| {
+                for row in rows.chunks_exact(width) {
+                    let row = &row[index * SOME..];
+                    wide(
+                        #[inline(always)]
+                        || sum.iter_mut().zip(row).for_each(|(sum, v)| *sum += v),
+                    );
+                }
+            });
             sum
         };
         let found = [

@@ -16,11 +16,13 @@ mod fold;
 pub mod gru;
 pub mod matching;
 pub mod norm;
+mod panels;
 pub mod pool;
 mod product;
 mod scratch;
 #[cfg(test)]
 mod testing;
+mod wide;
 
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
@@ -52,6 +54,11 @@ fn place<const D: usize>(x: &Tensor<D>) -> Option<Place> {
     } else {
         x.clone().try_into_primitive::<Flex>().ok().map(Place::Plain)
     }
+}
+
+/// Whether the operations here take `x`.
+pub fn takes<const D: usize>(x: &Tensor<D>) -> bool {
+    place(x).is_some()
 }
 
 /// Enters an operation with its saved state into the graph.

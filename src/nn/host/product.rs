@@ -28,7 +28,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn holds(&self, height: usize, width: usize) -> bool {
+    pub fn holds(&self, height: usize, width: usize) -> bool {
         (height - 1) * self.rows + (width - 1) * self.columns < self.values.len()
     }
 }

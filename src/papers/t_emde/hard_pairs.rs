@@ -3,13 +3,16 @@
 //! The loss of a batch of B pairs reads B² scores, but at most 3 · B of them receive a gradient: the true pairs, and the hardest
 //! negative of every row and column. A graph-reasoning head scores each pair by itself, so the rest of the matrix needs no graph:
 //! all pairs are scored without one, and those that count are scored again with one. Loss and gradients are those of the whole graph.
+//! On the CPU each pair that counts is scored once; elsewhere always three for each row, so that nothing is read back and every step has
+//! the same shapes.
 //! An attention filtration couples all pairs by its batch norm, and pays for the whole graph; so does the sum over all negatives.
 
 use super::similarity::{EncodedCaptions, EncodedImages, Similarity};
 use crate::losses::HardestHinge;
+use crate::nn::host;
 use burn::module::Module;
 use burn::tensor::activation::sigmoid;
-use burn::tensor::{Bool, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 
 /// The loss `[1]` of a batch whose i-th image and i-th caption belong together, by the shortest exact way. `known`: pairs that
@@ -23,12 +26,46 @@ pub fn loss(
 ) -> Tensor<1> {
     let device = images.regions.device();
     if hinge.hardest && model.saf.is_none() && device.is_autodiff() {
-        return of_hardest(model, images, captions, hinge, known);
+        return match host::takes(&images.regions) {
+            true => of_hardest(model, images, captions, hinge, known),
+            false => on_device(model, images, captions, hinge, known),
+        };
     }
-    let batch = captions.lengths.each().len();
-    let known = known
-        .map(|known| Tensor::<2, Bool>::from_data(TensorData::new(known.to_vec(), [batch, batch]), &device));
+    let known = mask(known, captions, &device);
     hinge.with_known(sigmoid(model.all(images, captions)), known)
+}
+
+fn mask(known: Option<&[bool]>, captions: &EncodedCaptions, device: &Device) -> Option<Tensor<2, Bool>> {
+    let batch = captions.lengths.each().len();
+    known.map(|known| Tensor::from_data(TensorData::new(known.to_vec(), [batch, batch]), device))
+}
+
+/// The true pairs, and the hardest negatives of all rows and columns, whether they violate the margin or not.
+pub(super) fn on_device(
+    model: &Similarity,
+    images: &EncodedImages,
+    captions: &EncodedCaptions,
+    hinge: &HardestHinge,
+    known: Option<&[bool]>,
+) -> Tensor<1> {
+    let batch = captions.lengths.each().len();
+    let scores = sigmoid(model.valid().all(&images.plain(), &captions.plain()));
+    let known = mask(known, captions, &scores.device());
+    let [(caption, row_counts), (image, column_counts)] = hinge.hardest_pairs(scores, known);
+    let own = Tensor::<1, Int>::arange(0..batch as i64, &images.regions.device());
+    let (caption, image) = (Tensor::from_inner(caption), Tensor::from_inner(image));
+    let found = sigmoid(model.chosen(
+        images,
+        captions,
+        Tensor::cat(vec![own.clone(), own.clone(), image], 0),
+        Tensor::cat(vec![own.clone(), caption, own], 0),
+    ));
+    let part = |at: usize| found.clone().narrow(0, at * batch, batch);
+    let hinges = |negative: Tensor<1>, counts: Tensor<1>| {
+        let by = (negative - part(0) + hinge.margin).clamp_min(0.0);
+        (by * Tensor::from_inner(counts)).sum()
+    };
+    hinges(part(1), row_counts) + hinges(part(2), column_counts)
 }
 
 fn of_hardest(

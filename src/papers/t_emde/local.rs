@@ -20,20 +20,14 @@ pub(crate) const SHARPNESS: f64 = 9.0;
 pub enum Words<'a> {
     /// The same for every image, `[captions, tokens, dim]`.
     Shared(&'a Tensor<3>, &'a Lengths),
-    /// One for each image, `[images, tokens, dim]`.
-    Own(&'a Tensor<3>, &'a Lengths),
+    /// One for each image, `[images, tokens, dim]`, with 1 where there is a word, `[images, tokens]`.
+    Own(&'a Tensor<3>, &'a Tensor<2>),
 }
 
 impl Words<'_> {
     fn tokens(&self) -> &Tensor<3> {
         match self {
             Self::Shared(tokens, _) | Self::Own(tokens, _) => tokens,
-        }
-    }
-
-    fn lengths(&self) -> &Lengths {
-        match self {
-            Self::Shared(_, lengths) | Self::Own(_, lengths) => lengths,
         }
     }
 
@@ -47,10 +41,9 @@ impl Words<'_> {
 
     /// 1 where there is a word: `[1, captions, tokens]` or `[images, 1, tokens]`.
     pub fn mask(&self, device: &Device) -> Tensor<3> {
-        let mask = self.lengths().mask(device);
         match self {
-            Self::Shared(..) => mask.unsqueeze_dim(0),
-            Self::Own(..) => mask.unsqueeze_dim(1),
+            Self::Shared(_, lengths) => lengths.mask(device).unsqueeze_dim(0),
+            Self::Own(_, mask) => (*mask).clone().unsqueeze_dim(1),
         }
     }
 }

@@ -11,6 +11,7 @@
 //! | attention filtration | [`saf`] | the host's code |
 //! | graph reasoning | [`sgr`] | the host's code |
 //! | an exact step with a graph of the hardest pairs alone | [`hard_pairs`] | ours |
+//! | why a pair scores as it does | [`Similarity::explain`] | ours, of the parts above |
 //! | the model, its loss and what follows from the first batch | [`system`] | the host's code; the offsets are ours |
 //! | the loss | [`crate::losses::HardestHinge`] | the host's code |
 //!
@@ -19,6 +20,7 @@
 //! wherever it appears.
 
 pub mod encoders;
+mod explain;
 pub mod global;
 pub mod hard_pairs;
 pub mod local;

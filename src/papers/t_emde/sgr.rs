@@ -29,15 +29,19 @@ impl GraphStep {
         }
     }
 
-    /// Nodes `[pairs, nodes, dim]` and what keeps padding out of the softmax, `[pairs, 1, nodes]` (0 or −∞).
-    fn forward(&self, nodes: Tensor<3>, outside: &Tensor<3>, only_first: bool) -> Tensor<3> {
+    /// How much each node takes from each, `[pairs, nodes or 1, nodes]`; a row's sum is 1. Nodes `[pairs, nodes, dim]` and what keeps
+    /// padding out of the softmax, `[pairs, 1, nodes]` (0 or −∞).
+    fn edges(&self, nodes: &Tensor<3>, outside: &Tensor<3>, only_first: bool) -> Tensor<3> {
         let keys = self.graph_key_w.forward(nodes.clone());
         let asking = match only_first {
             true => nodes.clone().narrow(1, 0, 1),
             false => nodes.clone(),
         };
         let queries = self.graph_query_w.forward(asking);
-        let edges = softmax(queries.matmul(keys.swap_dims(1, 2)) + outside.clone(), 2);
+        softmax(queries.matmul(keys.swap_dims(1, 2)) + outside.clone(), 2)
+    }
+
+    fn forward(&self, nodes: Tensor<3>, edges: Tensor<3>) -> Tensor<3> {
         relu(self.sim_graph_w.forward(edges.matmul(nodes)))
     }
 }
@@ -48,6 +52,17 @@ impl GraphStep {
 /// `[1 or images, captions, tokens]` → `[images, captions, dim]`. Of the last step only the global node is computed: nothing reads the
 /// others.
 pub fn reason(steps: &[GraphStep], whole: Tensor<3>, words: Tensor<4>, mask: Tensor<3>) -> Tensor<3> {
+    reason_with(steps, whole, words, mask, &mut |_| {})
+}
+
+/// [`reason`], which shows the edges of every step, `[images · captions, nodes, nodes]`, those of the last `[images · captions, 1, nodes]`.
+pub fn reason_with(
+    steps: &[GraphStep],
+    whole: Tensor<3>,
+    words: Tensor<4>,
+    mask: Tensor<3>,
+    see: &mut dyn FnMut(&Tensor<3>),
+) -> Tensor<3> {
     let [images, captions, tokens, dim] = words.dims();
     let pairs = images * captions;
     let outside = mask
@@ -70,7 +85,9 @@ pub fn reason(steps: &[GraphStep], whole: Tensor<3>, words: Tensor<4>, mask: Ten
         1,
     );
     for (index, step) in steps.iter().enumerate() {
-        nodes = step.forward(nodes, &outside, index + 1 == steps.len());
+        let edges = step.edges(&nodes, &outside, index + 1 == steps.len());
+        see(&edges);
+        nodes = step.forward(nodes, edges);
     }
     nodes.narrow(1, 0, 1).reshape([images, captions, dim])
 }

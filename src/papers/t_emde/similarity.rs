@@ -15,6 +15,8 @@ use std::ops::Range;
 /// Images and captions of a block that is scored at once on the CPU, outside of a graph.
 const IMAGES: usize = 8;
 const CAPTIONS: usize = 128;
+/// Numbers of one intermediate result of captions that are scored in one launch elsewhere, outside of a graph: 256 MiB.
+const LAUNCH: usize = 1 << 26;
 
 /// What turns a pair's similarity vectors into one.
 #[derive(Config, Debug, Copy, PartialEq, Eq)]
@@ -119,7 +121,7 @@ pub struct EncodedCaptions {
 }
 
 impl EncodedImages {
-    fn some(&self, rows: Range<usize>) -> Self {
+    pub(super) fn some(&self, rows: Range<usize>) -> Self {
         Self {
             regions: self.regions.clone().narrow(0, rows.start, rows.len()),
             whole: self.whole.clone().narrow(0, rows.start, rows.len()),
@@ -136,7 +138,7 @@ impl EncodedImages {
 }
 
 impl EncodedCaptions {
-    fn some(&self, rows: Range<usize>) -> Self {
+    pub(super) fn some(&self, rows: Range<usize>) -> Self {
         Self {
             words: self.words.clone().narrow(0, rows.start, rows.len()),
             whole: self.whole.clone().narrow(0, rows.start, rows.len()),
@@ -174,7 +176,28 @@ impl Similarity {
     /// Logits of every image with every caption, `[images, captions]`; the score is their sigmoid.
     pub fn all(&self, images: &EncodedImages, captions: &EncodedCaptions) -> Tensor<2> {
         self.all_on_host(images, captions)
-            .unwrap_or_else(|| self.all_padded(images, captions))
+            .unwrap_or_else(|| match images.regions.device().is_autodiff() {
+                true => self.all_padded(images, captions),
+                false => self.all_in_chunks(images, captions, LAUNCH),
+            })
+    }
+
+    /// [`Self::all_padded`] of so many captions at a time that what lies between takes a bounded memory.
+    pub(super) fn all_in_chunks(
+        &self,
+        images: &EncodedImages,
+        captions: &EncodedCaptions,
+        most: usize,
+    ) -> Tensor<2> {
+        let [rows, regions, dim] = images.regions.dims();
+        let [columns, tokens, _] = captions.words.dims();
+        let each = rows * tokens * dim.max(regions);
+        let count = (most / each.max(1)).clamp(1, columns);
+        let chunks = (0..columns).step_by(count).map(|first| {
+            let captions = captions.some(first..(first + count).min(columns));
+            self.all_padded(images, &captions)
+        });
+        Tensor::cat(chunks.collect(), 1)
     }
 
     /// [`Self::all`] by burn's operations, on any device.
@@ -233,11 +256,22 @@ impl Similarity {
 
     /// Logits of the i-th image with the i-th caption, `[pairs]`. Not for training with an attention filtration.
     pub fn pairs(&self, images: &EncodedImages, captions: &EncodedCaptions) -> Tensor<1> {
+        let mask = captions.lengths.mask(&images.regions.device());
+        self.own(images, &captions.words, captions.whole.clone(), &mask)
+    }
+
+    fn own(
+        &self,
+        images: &EncodedImages,
+        words: &Tensor<3>,
+        whole: Tensor<2>,
+        mask: &Tensor<2>,
+    ) -> Tensor<1> {
         self.refuse_training(&images.regions.device());
         let [pairs, global] = images.whole.dims();
-        let difference = (images.whole.clone() - captions.whole.clone()).reshape([pairs, 1, global]);
-        let words = Words::Own(&captions.words, &captions.lengths);
-        self.logits(&images.regions, words, difference).reshape([pairs])
+        let difference = (images.whole.clone() - whole).reshape([pairs, 1, global]);
+        self.logits(&images.regions, Words::Own(words, mask), difference)
+            .reshape([pairs])
     }
 
     /// Logits of some pairs `[image, caption]`, `[pairs]`, each by itself as in [`Self::pairs`].
@@ -263,26 +297,25 @@ impl Similarity {
             index(pairs.iter().map(|pair| pair[0]).collect()),
             index(pairs.iter().map(|pair| pair[1]).collect()),
         );
+        self.chosen(images, captions, image, caption)
+    }
+
+    /// [`Self::some`] of pairs that are numbered on the device, `[pairs]`: nothing is read back, and shapes are the batch's own.
+    pub fn chosen(
+        &self,
+        images: &EncodedImages,
+        captions: &EncodedCaptions,
+        image: Tensor<1, Int>,
+        caption: Tensor<1, Int>,
+    ) -> Tensor<1> {
         let images = EncodedImages {
             regions: images.regions.clone().select(0, image.clone()),
             whole: images.whole.clone().select(0, image),
         };
-        // No longer than the longest of them.
-        let lengths: Vec<usize> = pairs
-            .iter()
-            .map(|pair| captions.lengths.each()[pair[1]])
-            .collect();
-        let longest = lengths.iter().copied().max().unwrap_or(1);
-        let captions = EncodedCaptions {
-            words: captions
-                .words
-                .clone()
-                .narrow(1, 0, longest)
-                .select(0, caption.clone()),
-            whole: captions.whole.clone().select(0, caption),
-            lengths: Lengths::new(lengths, longest),
-        };
-        self.pairs(&images, &captions)
+        let mask = captions.lengths.mask(&images.regions.device());
+        let words = captions.words.clone().select(0, caption.clone());
+        let whole = captions.whole.clone().select(0, caption.clone());
+        self.own(&images, &words, whole, &mask.select(0, caption))
     }
 
     /// A filtration's batch norm counts every image that a caption is compared with.

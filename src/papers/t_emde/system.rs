@@ -6,7 +6,7 @@ use super::{EncodedCaptions, EncodedImages, ImageEncoder, LossSection, Matching,
 use crate::data::pairs::PairBatch;
 use crate::device::Device;
 use crate::nn::{Lengths, initialise};
-use crate::papers::{Clock, Losses, Match, Objective, PairFacts, Pairs, Parts};
+use crate::papers::{Clock, Explanation, Losses, Match, Objective, PairFacts, Pairs, Parts};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
@@ -75,6 +75,10 @@ impl Match for Matcher {
 
     fn logits(&self, images: &EncodedImages, captions: &EncodedCaptions) -> Tensor<2> {
         self.similarity.all(images, captions)
+    }
+
+    fn explain(&self, images: &EncodedImages, captions: &EncodedCaptions) -> crate::Result<Explanation> {
+        self.similarity.explain(images, captions)
     }
 }
 

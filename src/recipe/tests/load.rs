@@ -63,7 +63,7 @@ fn what_is_not_found_or_not_text_is_said_with_its_remedy() {
       help: no file is there, and the nearest built-in recipes are `quickstart`, `bad-part`, `ctl`;
             `tailor recipes` lists them all
       × FOLDER/folder.toml is a folder, not a recipe
-      help: name the .toml file in it
+      help: name the .toml file in it; `tailor data init FOLDER` writes one for pictures
       × FOLDER/big.toml is larger than 1 MiB, which no recipe is
       help: a recipe names its data by path and holds none; check that this is the file you mean
       × FOLDER/latin.toml is not UTF-8 text: line 2 holds other bytes

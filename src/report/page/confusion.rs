@@ -1,9 +1,10 @@
 //! What is taken for what.
 
 use super::Page;
+use crate::data::table::counted;
 use crate::report::frame::{quiet, section};
 use crate::report::html::Html;
-use crate::report::showcase::{Confusion, Showcase};
+use crate::report::showcase::{Confusion, Grouping, Showcase};
 use crate::search::rank::grouped;
 
 impl Page<'_> {
@@ -12,15 +13,22 @@ impl Page<'_> {
             return;
         };
         section(html, "confusion", "Confusion", |html| match confusion {
-            Confusion::Categories { names, counts } => {
+            Confusion::Categories { by, names, counts } => {
                 quiet(
                     html,
-                    "Queries of each category (down) by the category of what they find first (across), in per cent of \
-                     the row. Within a category the product may still be a wrong one.",
+                    match by {
+                        Grouping::Category => {
+                            "Queries of each category (down) by the category of what they find first (across), in per cent of \
+                             the row. Within a category the product may still be a wrong one."
+                        }
+                        Grouping::Label => {
+                            "Queries of each label (down) by the label of what they find first (across), in per cent of the row."
+                        }
+                    },
                 );
                 matrix(html, names, counts);
             }
-            Confusion::Labels(pairs) => {
+            Confusion::Labels { pairs, more } => {
                 quiet(
                     html,
                     "The labels most often taken for another: the query's, and that of what it finds first.",
@@ -45,6 +53,16 @@ impl Page<'_> {
                         });
                     });
                 });
+                if let (others @ 1.., queries) = *more {
+                    let others = counted(others, "other pair", "other pairs");
+                    quiet(
+                        html,
+                        &format!(
+                            "And {others} of labels, {} in all.",
+                            counted(queries, "query", "queries")
+                        ),
+                    );
+                }
             }
         });
     }

@@ -2,6 +2,7 @@
 
 use super::Page;
 use crate::data::Summary;
+use crate::data::table::SplitSummary;
 use crate::report::frame::facts;
 use crate::report::html::Html;
 use crate::search::rank::grouped;
@@ -31,13 +32,7 @@ impl Page<'_> {
                 counted_grouped(split.classes, "class", "classes"),
                 split.images_per_class
             );
-            if split.queries + split.gallery > 0 {
-                text.push_str(&format!(
-                    ", {} queries, gallery of {}",
-                    grouped(split.queries),
-                    grouped(split.gallery)
-                ));
-            }
+            text.push_str(&self.searched(split));
             list.push((split.split.name().into(), text));
         }
         if summary.cameras > 0 {
@@ -60,6 +55,28 @@ impl Page<'_> {
             list.push(("note".into(), note.clone()));
         }
         facts(html, &list);
+    }
+}
+
+impl Page<'_> {
+    /// A split's part in searches. That of the evaluation is what was searched, whatever the table marks.
+    fn searched(&self, split: &SplitSummary) -> String {
+        let (queries, gallery) = (grouped(split.queries), grouped(split.gallery));
+        let measured = split.split.name() == self.report.split;
+        match self.showcase.map(|show| show.gallery) {
+            Some((searched, of)) if of != split.split && measured => {
+                format!(
+                    ", {queries} queries, searched among {} of the {of} split",
+                    counted_grouped(searched, "picture", "pictures")
+                )
+            }
+            Some((searched, of)) if of == split.split && !measured => match searched == split.items {
+                true => ", all of them the gallery".into(),
+                false => format!(", {} of them the gallery", grouped(searched)),
+            },
+            _ if split.queries + split.gallery > 0 => format!(", {queries} queries, gallery of {gallery}"),
+            _ => String::new(),
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 use super::super::html::tests::well_formed;
 use super::*;
+use crate::data::pairs::{Face, Truth};
 use crate::data::{ImageRef, Item, Split};
 use crate::metrics::{Figure, Figures};
+use crate::report::Matches;
 use crate::report::figures::Protocol;
+use crate::train::matching::ScoreMatrix;
 use crate::train::retrieval::{Embedded, EvalSection, Task};
 use crate::train::sinks::EntrySplit;
 use std::io::Cursor;
@@ -73,6 +76,7 @@ fn html(categories: bool, lines: &[Line]) -> String {
             queries: 3,
             skipped: 1,
             gallery: 3,
+            identities: Some(3),
             metrics: Figures(vec![("recall@1".into(), figure), ("median_rank".into(), figure)]),
             cmc: vec![0.333, 1.0, 1.0],
         },
@@ -104,6 +108,7 @@ fn html(categories: bool, lines: &[Line]) -> String {
         lines,
         best: "recall@1",
         showcase: Some(&show),
+        matched: None,
         table: Some(&table),
         data: &[],
         decode: DecodeOptions::default(),
@@ -135,6 +140,7 @@ fn the_page_is_whole_safe_and_the_same_each_time() {
         "98.0?",
         "not confirmed against the publication itself",
         "1 queries have nothing to find",
+        "are of 3 identities only",
         "Training loss",
         "Queries with a hit among the first k",
         "1 ✗",
@@ -152,6 +158,106 @@ fn the_page_is_whole_safe_and_the_same_each_time() {
     assert!(pictures >= 12, "{pictures}");
     assert!(page.contains("default-src &#39;none&#39;"));
     // Sections are where the links lead.
+    for part in page.split("href=\"#").skip(1) {
+        let id = part.split('"').next().unwrap();
+        assert!(page.contains(&format!("<section id=\"{id}\"")), "{id}");
+    }
+}
+
+/// Three images of two captions each, of which the second has no picture; image 1 and its captions are mistaken for image 2.
+fn matched_html() -> String {
+    let face = |at: usize| Face {
+        id: format!("{at} {HOSTILE}"),
+        lines: vec![HOSTILE.into()],
+        picture: (at != 1).then(|| picture(at)),
+        bbox: None,
+    };
+    let faces: Vec<Face> = (0..3).map(face).collect();
+    let texts: Vec<String> = (0..6).map(|at| format!("caption {at} {HOSTILE}")).collect();
+    let truth = Truth::consecutive(3, 2);
+    let value = |image: usize, caption: usize| match (image, caption / 2) {
+        (0, 0) | (2, 1) => 2.0,
+        (1, 2) => 2.1,
+        (2, 2) => 2.2,
+        _ => -1.0 - 0.1 * caption as f32,
+    };
+    let scores = (0..18).map(|at| value(at / 6, at % 6)).collect();
+    let show = Matches::new(&ScoreMatrix::new(scores, 3), &truth, true, 1);
+    let protocol = |name: &str| Protocol {
+        protocol: name.into(),
+        settings: None,
+        queries: 3,
+        identities: None,
+        skipped: 0,
+        gallery: 6,
+        metrics: Figures::default(),
+        cmc: vec![0.5, 1.0],
+    };
+    let report = EvalReport {
+        recipe: "r".into(),
+        data: "d".into(),
+        split: "test".into(),
+        seed: None,
+        weights: None,
+        weights_hash: None,
+        data_fingerprint: None,
+        headline: protocol("i2t"),
+        also: vec![protocol("t2i")],
+    };
+    let about = PaperSection {
+        title: "t".into(),
+        authors: vec![],
+        year: 2021,
+        source: "s".into(),
+        room: "t-emde".into(),
+        task: String::new(),
+        dataset: String::new(),
+        headline: String::new(),
+        published: vec![],
+    };
+    Page {
+        name: "n",
+        about: &about,
+        report: &report,
+        published: &[],
+        lines: &[],
+        best: "rsum",
+        showcase: None,
+        matched: Some(Matched {
+            show: &show,
+            faces: &faces,
+            texts: &texts,
+            truth: &truth,
+        }),
+        table: None,
+        data: &[],
+        decode: DecodeOptions::default(),
+        recipe: "",
+        system: &[],
+        notes: &[],
+    }
+    .html()
+}
+
+#[test]
+fn both_ways_of_a_matcher_are_shown() {
+    let page = matched_html();
+    let words = well_formed(&page);
+    assert_eq!(page, matched_html());
+    for text in [
+        "Captions for images",
+        "Images for captions",
+        "Images drawn at random",
+        "2 to find among 6",
+        "1 to find among 3",
+        "1 of 3 images find something wrong first.",
+        "2 of 6 captions find something wrong first.",
+        // Without a picture an image is called by its id.
+        "image 1 &lt;script",
+        "0.881",
+    ] {
+        assert!(words.contains(text), "`{text}` is missing");
+    }
     for part in page.split("href=\"#").skip(1) {
         let id = part.split('"').next().unwrap();
         assert!(page.contains(&format!("<section id=\"{id}\"")), "{id}");
@@ -190,6 +296,7 @@ fn a_page_that_cannot_be_written_says_where() {
             queries: 0,
             skipped: 0,
             gallery: 0,
+            identities: None,
             metrics: Figures::default(),
             cmc: vec![],
         },
@@ -214,6 +321,7 @@ fn a_page_that_cannot_be_written_says_where() {
         lines: &[],
         best: "",
         showcase: None,
+        matched: None,
         table: Some(&table),
         data: &[],
         decode: DecodeOptions::default(),

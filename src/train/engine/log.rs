@@ -73,8 +73,12 @@ where
             &self.state.plateau,
         );
         for (index, (phase, optimizer)) in self.optimizers.iter().enumerate() {
-            let names = optimizer.groups().iter().map(|g| g.name.clone());
-            for (name, lr) in names.zip(self.rates(index, rate)) {
+            for (group, lr) in optimizer.groups().iter().zip(self.rates(index, rate)) {
+                // What never moves has no rate to look at.
+                let Some(lr) = group.rate_in(self.state.epoch, lr) else {
+                    continue;
+                };
+                let name = &group.name;
                 let name = match self.optimizers.len() {
                     1 => format!("lr/{name}"),
                     _ => format!("lr/{phase}/{name}"),

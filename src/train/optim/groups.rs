@@ -19,6 +19,17 @@ pub struct Group {
     frozen_epochs: u64,
 }
 
+impl Group {
+    /// Its learning rate in an epoch (from 0): 0 before it thaws, none where it never does.
+    pub fn rate_in(&self, epoch: u64, rate: f64) -> Option<f64> {
+        match (self.frozen, epoch < self.frozen_epochs) {
+            (true, _) => None,
+            (false, true) => Some(0.0),
+            (false, false) => Some(rate),
+        }
+    }
+}
+
 /// All groups of one phase; the first takes what no other matches.
 #[derive(Clone, Debug)]
 pub struct Groups {
@@ -152,6 +163,9 @@ mod tests {
         assert_eq!(groups.iter().map(|g| g.lr).collect::<Vec<_>>(), [1.0, 0.1, 1.0]);
         assert!(!groups.trains("trunk.conv1.weight", 1) && groups.trains("trunk.conv1.weight", 2));
         assert!(!groups.trains("trunk.bn1.weight", 9));
+        let rates = |epoch| groups.iter().map(|g| g.rate_in(epoch, g.lr)).collect::<Vec<_>>();
+        assert_eq!(rates(1), [Some(1.0), Some(0.0), None]);
+        assert_eq!(rates(2), [Some(1.0), Some(0.1), None]);
         assert!(groups.trains("classifier.weight", 0));
         assert!(Groups::new(&section, "(").unwrap_err().contains("`(`"));
     }

@@ -67,6 +67,7 @@ impl Task {
             queries: self.queries.len(),
             skipped: ranks.skipped,
             gallery: gallery_items,
+            identities: bootstrap::identities(&ranks, identities),
             ranks: ranks.clone(),
         };
         Ok(vec![

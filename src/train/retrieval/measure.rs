@@ -27,6 +27,8 @@ pub struct Measured {
     pub skipped: usize,
     /// Items that were ranked.
     pub gallery: usize,
+    /// Identities among the queries with something to find.
+    pub identities: usize,
     /// The ranks behind the figures.
     pub ranks: Ranks,
 }
@@ -205,6 +207,7 @@ impl Task {
             queries: ranks.queries.len(),
             skipped: ranks.skipped,
             gallery,
+            identities: bootstrap::identities(&ranks, &self.query_side.labels),
             ranks,
         })
     }

@@ -121,7 +121,7 @@ mod tests {
         let SinkError::File(file) = &error else {
             panic!("{error}")
         };
-        assert_eq!(file.source().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(file.cause().kind(), io::ErrorKind::StorageFull);
         assert!(
             error.to_string().contains("cannot append to /dev/full"),
             "{error}"

@@ -77,7 +77,7 @@ fn text(path: &Path) -> String {
 }
 
 /// Which layout it is, by the files that only that one has.
-fn section(place: &Path) -> Result<DatasetSection, DataError> {
+pub(in crate::cli::data) fn section(place: &Path) -> Result<DatasetSection, DataError> {
     let of = |layout: Layout, place: &Path| {
         let mut section = DatasetSection::new(layout);
         match layout {

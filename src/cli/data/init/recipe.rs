@@ -5,9 +5,9 @@ use super::refuse;
 use crate::data::datasets::Missing;
 use crate::data::table::{Split, counted};
 use crate::data::{DataError, Layout};
-use crate::recipe::Recipe;
+use crate::recipe::{Origin, Recipe, SECTIONS};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A recipe and what it takes for granted.
 pub(super) struct Written {
@@ -23,8 +23,14 @@ const STEPS: usize = 1500;
 /// The recipe whose preparation of pictures is replaced by one that suits what was found.
 const PLAIN: &str = "quickstart";
 
-/// Writes the recipe on `base`, which says `below`.
-pub(super) fn recipe(found: &Found, name: &str, base: &str, below: &Recipe) -> Result<Written, DataError> {
+/// Writes the recipe on `base`, which says `below`, for a file in `folder`.
+pub(super) fn recipe(
+    found: &Found,
+    name: &str,
+    base: &str,
+    below: &Recipe,
+    folder: &Path,
+) -> Result<Written, DataError> {
     let mut assumed = Vec::new();
     let table = &found.table;
     let section = &found.section;
@@ -124,10 +130,9 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str, below: &Recipe) -> R
         ));
     }
     let apart = queries.iter().all(|row| gallery.binary_search(row).is_err());
-    let modes = if apart {
-        "[\"instance\", \"centroid\"]"
-    } else {
-        "[\"instance\"]"
+    let modes = match apart {
+        true => vec!["instance", "centroid"],
+        false => vec!["instance"],
     };
     assumed.push(match apart {
         true => format!(
@@ -145,11 +150,43 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str, below: &Recipe) -> R
         assumed.push("a query's own camera does not count as a hit (same_camera_rule)".into());
     }
 
+    // What the recipe says itself, by section; what a base with a base of its own changes is repeated.
+    let (extends, mut own) = ground(below, folder);
     // A gallery of training pictures holds nothing for products that training has not seen.
-    let replaces = match below.toml("eval.train_gallery") {
-        Some(_) if !section.closed_set => vec!["data", "eval"],
-        _ => vec!["data"],
-    };
+    if below.toml("eval.train_gallery").is_some() && !section.closed_set {
+        own.replace("eval");
+    }
+    own.replace("data");
+    own.lay(
+        "paper",
+        [
+            ("dataset", name.into()),
+            (
+                "headline",
+                "our own data: nothing published to compare with".into(),
+            ),
+            ("published", toml::Value::Array(Vec::new())),
+        ],
+    );
+    if base == PLAIN {
+        let steps = (train / (classes * per_class)).max(1);
+        let epochs = (STEPS / steps).clamp(5, 100);
+        own.comment = format!("# About {} steps.\n", epochs * steps);
+        let [epochs, every] = [epochs, (epochs / 5).max(1)].map(|count| toml::Value::from(count as i64));
+        own.lay("train", [("epochs", epochs), ("evaluate_every", every)]);
+    }
+    own.lay(
+        "eval",
+        [
+            ("split", split.name().into()),
+            ("modes", modes.into()),
+            ("same_camera_rule", cameras.into()),
+        ],
+    );
+    if section.dataset == Layout::Market1501 {
+        own.lay("eval", [("distractor", "0000".into())]);
+    }
+
     let mut text = format!(
         "# A first recipe for {name}, written by `tailor data init`.\n#\n# {}\n#\n# It assumes:\n",
         table.summary().to_string().replace('\n', "\n# ")
@@ -158,36 +195,114 @@ pub(super) fn recipe(found: &Found, name: &str, base: &str, below: &Recipe) -> R
         text.push_str(&format!("# - {line}\n"));
     }
     text.push_str(&format!(
-        "#\n# Every key: `tailor recipes schema`. What the base says: `tailor recipes show {base} --resolved`.\nextends = {}\nreplaces = {}\n",
-        toml::Value::from(base),
-        toml::Value::from(replaces)
+        "#\n# Every key: `tailor recipes schema`. What the base says: `tailor recipes show {base} --resolved`.\n"
     ));
-    text.push_str(&format!(
-        "\n[paper]\ndataset = {}\nheadline = \"our own data: nothing published to compare with\"\npublished = []\n",
-        toml::Value::from(name)
-    ));
-    text.push_str("\n[data]\n");
-    for (key, value) in keys {
-        text.push_str(&format!("{key} = {value}\n"));
-    }
-    text.push_str(&prepared);
-    text.push_str("# Photos of phones are turned upright as their files say.\ndecode = { exif = true }\n");
-    if base == PLAIN {
-        let steps = (train / (classes * per_class)).max(1);
-        let epochs = (STEPS / steps).clamp(5, 100);
+    if below.base.is_some() {
         text.push_str(&format!(
-            "\n[train]\n# About {} steps.\nepochs = {epochs}\nevaluate_every = {}\n",
-            epochs * steps,
-            (epochs / 5).max(1)
+            "# {base} builds on {extends} itself, and a recipe has one base: what {base} changes is repeated here.\n"
         ));
     }
     text.push_str(&format!(
-        "\n[eval]\nsplit = \"{split}\"\nmodes = {modes}\nsame_camera_rule = {cameras}\n"
+        "extends = {}\nreplaces = {}\n",
+        toml::Value::from(extends),
+        toml::Value::from(own.replaces.clone())
     ));
-    if section.dataset == Layout::Market1501 {
-        text.push_str("distractor = \"0000\"\n");
+    for section in SECTIONS {
+        if section == "data" {
+            text.push_str("\n[data]\n");
+            for (key, value) in &keys {
+                text.push_str(&format!("{key} = {value}\n"));
+            }
+            text.push_str(&prepared);
+            text.push_str(
+                "# Photos of phones are turned upright as their files say.\ndecode = { exif = true }\n",
+            );
+        } else if let Some(keys) = own.sections.get(section) {
+            text.push_str(&format!("\n[{section}]\n"));
+            if section == "train" {
+                text.push_str(&own.comment);
+            }
+            for (key, value) in keys {
+                text.push_str(&written(key, value));
+            }
+        }
     }
     Ok(Written { text, assumed })
+}
+
+/// What the recipe says beside its data.
+#[derive(Default)]
+struct Own {
+    sections: HashMap<String, toml::Table>,
+    /// Sections of the base that count no more.
+    replaces: Vec<String>,
+    /// Above the keys of `[train]`.
+    comment: String,
+}
+
+impl Own {
+    fn lay<const N: usize>(&mut self, section: &str, keys: [(&str, toml::Value); N]) {
+        let section = self.sections.entry(section.to_owned()).or_default();
+        section.extend(keys.map(|(key, value)| (key.to_owned(), value)));
+    }
+
+    /// Nothing of the base's section stays.
+    fn replace(&mut self, section: &str) {
+        self.sections.remove(section);
+        let below = format!("{section}.");
+        self.replaces
+            .retain(|path| path != section && !path.starts_with(&below));
+        self.replaces.push(section.to_owned());
+    }
+}
+
+/// The recipe to extend, and what has to be said on top of it to have `base`: nothing, or what the base itself says where it
+/// extends another. A base in a file is named so that it is found from `folder`.
+fn ground(base: &Recipe, folder: &Path) -> (String, Own) {
+    let Some((further, _)) = &base.base else {
+        return (called(&base.origin, folder), Own::default());
+    };
+    // It was loaded: its text is TOML.
+    let mut document: toml::Table = toml::from_str(&base.text).unwrap_or_default();
+    let mut own = Own::default();
+    if let Some(toml::Value::Array(paths)) = document.remove("replaces") {
+        own.replaces = paths
+            .iter()
+            .filter_map(|path| path.as_str().map(str::to_owned))
+            .collect();
+    }
+    document.remove("extends");
+    for (section, keys) in document {
+        if let toml::Value::Table(keys) = keys {
+            own.sections.insert(section, keys);
+        }
+    }
+    (called(further, folder), own)
+}
+
+/// What `extends` calls a recipe in a file of `folder`.
+fn called(origin: &Origin, folder: &Path) -> String {
+    let path = match origin {
+        Origin::BuiltIn(name) => return name.clone(),
+        Origin::File(path) => path,
+    };
+    let here = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let (path, folder) = (here(path), here(folder));
+    match path.strip_prefix(&folder) {
+        Ok(beside) => PathBuf::from(".").join(beside).to_string_lossy().into_owned(),
+        Err(_) => path.to_string_lossy().into_owned(),
+    }
+}
+
+/// A key of a section: a list of tables has a line for each.
+fn written(key: &str, value: &toml::Value) -> String {
+    match value {
+        toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+            let items: Vec<String> = items.iter().map(|item| format!("  {item},\n")).collect();
+            format!("{key} = [\n{}]\n", items.concat())
+        }
+        value => format!("{key} = {value}\n"),
+    }
 }
 
 /// Batches and pictures that suit what was found.
@@ -250,11 +365,7 @@ fn kept(base: &str, below: &Recipe, assumed: &mut Vec<String>) -> String {
     let mut text = String::new();
     for key in ["sampler", "train_transform", "eval_transform"] {
         match below.toml(&format!("data.{key}")) {
-            Some(toml::Value::Array(items)) => {
-                let items: Vec<String> = items.iter().map(|item| format!("  {item},\n")).collect();
-                text.push_str(&format!("{key} = [\n{}]\n", items.concat()));
-            }
-            Some(value) => text.push_str(&format!("{key} = {value}\n")),
+            Some(value) => text.push_str(&written(key, &value)),
             None => {}
         }
     }

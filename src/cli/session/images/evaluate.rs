@@ -153,6 +153,7 @@ fn protocol(measured: Measured) -> Protocol {
         queries: measured.queries,
         skipped: measured.skipped,
         gallery: measured.gallery,
+        identities: Some(measured.identities),
         metrics: measured.figures,
         cmc,
     }

@@ -17,6 +17,14 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What an evaluation was done with.
+pub struct Matched {
+    /// Every image of the evaluated split with every caption.
+    pub scores: ScoreMatrix,
+    /// Whether these are logits, as one model's are, and no scores in (0, 1), as averages are.
+    pub logits: bool,
+}
+
 /// Evaluates the valid split while training goes on.
 pub struct Evaluator<P> {
     split: Arc<Precomputed>,
@@ -126,7 +134,7 @@ impl<P: PairPaper> PairSession<P> {
         device: &Device,
         weights: &str,
         source: &Path,
-    ) -> crate::Result<Evaluation<ScoreMatrix>> {
+    ) -> crate::Result<Evaluation<Matched>> {
         let PairPlan { common, eval, .. } = &self.plan;
         let split = &self.evaluated;
         let captions = split.captions.len();
@@ -164,7 +172,13 @@ impl<P: PairPaper> PairSession<P> {
             headline: protocols.next().expect("both ways are measured"),
             also: protocols.collect(),
         };
-        Ok(Evaluation { report, seen: scores })
+        Ok(Evaluation {
+            report,
+            seen: Matched {
+                scores,
+                logits: self.ensemble.is_empty(),
+            },
+        })
     }
 }
 
@@ -180,6 +194,7 @@ fn protocol(measured: Measured) -> Protocol {
         queries: measured.queries,
         skipped: 0,
         gallery: measured.gallery,
+        identities: Some(measured.identities),
         metrics: measured.figures,
         cmc,
     }

@@ -2,7 +2,8 @@
 
 use crate::cli::export::decimal;
 use crate::cli::{bar, say};
-use crate::data::pairs::{PairSection, Part, Precomputed};
+use crate::data::image::DecodeOptions;
+use crate::data::pairs::{Faces, PairSection, Part, Precomputed};
 use crate::data::text::Vocabulary;
 use crate::device::Device;
 use crate::recipe::Reader;
@@ -40,6 +41,22 @@ impl PairData {
         match self {
             Self::Precomputed(section) => section.batch,
             Self::Grid(section) => section.batch,
+        }
+    }
+
+    /// How its pictures are decoded.
+    pub fn decode(&self) -> DecodeOptions {
+        match self {
+            Self::Precomputed(_) => DecodeOptions::default(),
+            Self::Grid(section) => section.decode,
+        }
+    }
+
+    /// The words after which captions are cut off.
+    pub fn max_words(&self) -> Option<usize> {
+        match self {
+            Self::Precomputed(section) => section.max_words,
+            Self::Grid(section) => section.max_words,
         }
     }
 
@@ -103,6 +120,33 @@ impl PairData {
         }
     }
 
+    /// The images and captions of another section, seen and read as here: features are made as here, words have the numbers that they
+    /// have here.
+    pub fn on(&self, other: Self) -> Result<Self, &'static str> {
+        match (self, other) {
+            (Self::Precomputed(own), Self::Precomputed(other)) => Ok(Self::Precomputed(PairSection {
+                vocabulary: own.vocabulary.clone(),
+                batch: own.batch,
+                max_words: own.max_words,
+                ..other
+            })),
+            (Self::Grid(own), Self::Grid(other)) => Ok(Self::Grid(Box::new(GridSection {
+                features: own.features.clone(),
+                least: own.least,
+                batch: own.batch,
+                max_words: own.max_words,
+                decode: own.decode,
+                ..*other
+            }))),
+            (Self::Precomputed(_), Self::Grid(_)) => Err(
+                "its images are pictures, and the weights are for region features that were computed elsewhere",
+            ),
+            (Self::Grid(_), Self::Precomputed(_)) => {
+                Err("its images are region features, and the weights are for cells of pictures")
+            }
+        }
+    }
+
     /// Opens the data, of which some parts will be asked for; features that have to be computed first are, with a progress bar. `run`:
     /// what is evaluated.
     pub fn open(
@@ -114,6 +158,8 @@ impl PairData {
     ) -> crate::Result<Source> {
         let section = match self {
             Self::Precomputed(section) => {
+                // A folder that is missing is said before a training, not after it.
+                section.pictures()?;
                 return Ok(Source::Precomputed(section.clone(), section.vocabulary()?));
             }
             Self::Grid(section) => section,
@@ -143,6 +189,25 @@ impl Source {
         match self {
             Self::Precomputed(section, vocabulary) => section.open(part, vocabulary),
             Self::Grid(grid) => grid.split(part),
+        }
+    }
+
+    /// The images of a part as a person knows them; `split` is what [`Self::split`] gave for it.
+    pub fn faces(&self, part: Part, split: &Precomputed) -> crate::Result<Faces> {
+        match self {
+            Self::Precomputed(section, _) => {
+                let [rows, ..] = split.features.shape();
+                Ok(section.faces(section.name(part), split.images(), rows)?)
+            }
+            Self::Grid(grid) => grid.faces(part),
+        }
+    }
+
+    /// The grid of cells that features are of, where they are computed here.
+    pub fn grid(&self) -> Option<&Grid> {
+        match self {
+            Self::Precomputed(..) => None,
+            Self::Grid(grid) => Some(grid),
         }
     }
 

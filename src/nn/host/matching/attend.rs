@@ -1,16 +1,19 @@
 //! The similarity vectors of words and the regions that they attend to, as one operation with a gradient of its own.
 
+use super::super::panels::Factor;
 use super::super::product::{Matrix, product};
 use super::super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values};
-use super::project::{Projection, Sums};
+use super::project::{Back, Projection, Sums};
+use super::rows::{add, before_unit_squares, unit_and_squares, unit_squares};
 use super::weigh::{Attention, MOST};
-use super::{Pairs, TILE, Task, add, before_unit, make_unit, parts, runs, with_scratch};
+use super::{Pairs, TILE, Task, parts, runs, spaced, with_scratch};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::ops::{Backward, Ops};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// With `A = V Tᵀ` of an image's regions and a caption's words, `α = softmax over regions of sharpness · unit over words of
@@ -54,7 +57,6 @@ pub fn local_similarity(
             regions,
             words,
             weight,
-            bias,
             output: output.clone(),
             roots: Arc::new(roots),
             scores: Arc::new(scores),
@@ -91,50 +93,58 @@ struct LocalSimilarity;
 struct State {
     about: About,
     regions: FlexTensor,
+    /// `[words, dim]`, spaced.
     words: Arc<Vec<f32>>,
     weight: FlexTensor,
-    bias: FlexTensor,
     output: FlexTensor,
     roots: Arc<Vec<f32>>,
     /// `A`, `[rows, slots]`.
     scores: Arc<Vec<f32>>,
 }
 
+/// An image's regions as the right factor of two products.
+struct Image {
+    /// `[dim, slots]`, of words: how much each word is a region.
+    asked: Factor,
+    /// `[slots, dim]`, of weights: what each word attends to.
+    attended: Factor,
+}
+
 impl About {
     fn scratch(&self) -> [usize; 4] {
-        [TILE * self.dim, TILE * self.dim, TILE * self.out, 2 * self.slots]
+        let tile = TILE * spaced(self.dim);
+        [tile, tile, TILE * self.out, 2 * self.slots]
     }
 
-    fn projection<'a>(&self, weight: &'a [f32], bias: &'a [f32]) -> Projection<'a> {
-        Projection {
-            weight,
-            bias,
-            dim: self.dim,
-            out: self.out,
-        }
+    /// The images of a range.
+    fn images(&self, regions: &[f32], range: Range<usize>) -> Vec<Image> {
+        let (slots, dim) = (self.slots, self.dim);
+        let one = |image: usize| {
+            let regions = Matrix::new(&regions[image * slots * dim..][..slots * dim], dim);
+            Image {
+                asked: Factor::new([dim, slots], regions.transposed()),
+                attended: Factor::new([slots, dim], regions),
+            }
+        };
+        range.into_par_iter().map(one).collect()
     }
 
     /// `A` of a task, `[rows, slots]`.
-    fn scores(&self, regions: &[f32], words: &[f32], sources: &[u32], to: &mut [f32]) {
-        let (slots, dim) = (self.slots, self.dim);
+    fn scores(&self, image: &Image, words: &[f32], sources: &[u32], to: &mut [f32]) {
+        let (slots, width) = (self.slots, spaced(self.dim));
         assert_eq!(to.len(), sources.len() * slots);
         for (rows, first) in runs(sources) {
+            let words = Matrix::new(&words[first * width..], width);
             // SAFETY: rows of `to`, which is borrowed.
             unsafe {
-                product(
-                    [rows.len(), slots, dim],
-                    Matrix::new(&words[first * dim..], dim),
-                    Matrix::new(regions, dim).transposed(),
-                    to.as_mut_ptr().add(rows.start * slots),
-                    slots,
-                    false,
-                );
+                let to = to.as_mut_ptr().add(rows.start * slots);
+                image.asked.product(rows.len(), words, to, slots, false);
             }
         }
     }
 
     /// Calls with each caption's rows within the task.
-    fn each_caption(&self, task: &Task, mut work: impl FnMut(std::ops::Range<usize>)) {
+    fn each_caption(&self, task: &Task, mut work: impl FnMut(Range<usize>)) {
         let first = self.pairs.rows_of(&task.pairs).start;
         for pair in task.pairs.clone() {
             let rows = self.pairs.rows_of(&(pair..pair + 1));
@@ -142,29 +152,16 @@ impl About {
         }
     }
 
-    /// The attended vectors of a tile, each of length 1; `roots` hears what they were divided by.
-    fn attend(
-        &self,
-        weights: &[f32],
-        regions: &[f32],
-        context: &mut [f32],
-        mut roots: impl FnMut(usize, f32),
-    ) {
-        let rows = weights.len() / self.slots;
-        assert!(context.len() >= rows * self.dim);
+    /// The attended vectors of a tile, [`spaced`], not of length 1 yet.
+    fn attend(&self, weights: &[f32], image: &Image, context: &mut [f32]) {
+        let (rows, width) = (weights.len() / self.slots, spaced(self.dim));
+        assert!(context.len() >= rows * width);
+        let weights = Matrix::new(weights, self.slots);
         // SAFETY: `context` is borrowed, and was just found long enough.
         unsafe {
-            product(
-                [rows, self.dim, self.slots],
-                Matrix::new(weights, self.slots),
-                Matrix::new(regions, self.dim),
-                context.as_mut_ptr(),
-                self.dim,
-                false,
-            );
-        }
-        for (row, context) in context.chunks_exact_mut(self.dim).take(rows).enumerate() {
-            roots(row, make_unit(context));
+            image
+                .attended
+                .product(rows, weights, context.as_mut_ptr(), width, false)
         }
     }
 
@@ -180,9 +177,10 @@ impl About {
         let (mut output, mut roots) = (vec![0.0f32; rows * out], vec![0.0f32; rows]);
         let mut kept = vec![0.0f32; if keep { rows * slots } else { 0 }];
         let [to, root_at, keep_at] = [&mut output, &mut roots, &mut kept].map(|x| Shared(x.as_mut_ptr()));
-        let projection = self.projection(weight, bias);
+        let projection = Projection::new(weight, bias, [dim, out]);
+        let images = self.images(regions, 0..self.pairs.images());
         self.pairs.tasks().par_iter().for_each(|task| {
-            let regions = &regions[task.image * slots * dim..][..slots * dim];
+            let image = &images[task.image];
             let sources = self.pairs.sources(task);
             let range = self.pairs.rows_of(&task.pairs);
             let mut weights = vec![0.0f32; sources.len() * slots];
@@ -195,7 +193,7 @@ impl About {
                     own.as_mut_slice()
                 }
             };
-            self.scores(regions, words, &sources, scores);
+            self.scores(image, words, &sources, scores);
             with_scratch(self.scratch(), |[context, _, _, roots]| {
                 self.each_caption(task, |rows| {
                     self.attention
@@ -203,18 +201,11 @@ impl About {
                 });
                 for (tile, sources) in sources.chunks(TILE).enumerate() {
                     let first = tile * TILE;
-                    self.attend(
-                        &weights[first * slots..][..sources.len() * slots],
-                        regions,
-                        context,
-                        |_, _| (),
-                    );
-                    for (context, &word) in context.chunks_exact_mut(dim).zip(sources) {
-                        let word = &words[word as usize * dim..][..dim];
-                        for (context, word) in context.iter_mut().zip(word) {
-                            let difference = *context - word;
-                            *context = difference * difference;
-                        }
+                    let weights = &weights[first * slots..][..sources.len() * slots];
+                    self.attend(weights, image, context);
+                    for (context, &word) in context.chunks_exact_mut(spaced(dim)).zip(sources) {
+                        let word = &words[word as usize * spaced(dim)..][..dim];
+                        unit_squares(&mut context[..dim], word);
                     }
                     let first = range.start + first;
                     // SAFETY: the rows of this task alone.
@@ -224,7 +215,7 @@ impl About {
                             slice(root_at, first, sources.len()),
                         )
                     };
-                    projection.forward(context, to, roots);
+                    projection.run(context, to, roots);
                 }
             });
         });
@@ -263,19 +254,24 @@ impl Backward<Flex, 4> for LocalSimilarity {
         let images = pairs.images();
         let mut regions = vec![0.0f32; images * slots * dim];
         let to = Shared(regions.as_mut_ptr());
-        let projection = state.about.projection(values(&state.weight), values(&state.bias));
+        let back = Back::new(values(&state.weight), [*dim, *out]);
         let mut sums: Vec<PartSums> = parts(images)
             .into_par_iter()
             .map(|part| {
                 let mut sums = PartSums {
                     words: vec![0.0; pairs.words() * dim],
-                    projection: Sums::new(&projection),
+                    projection: Sums::new([*dim, *out]),
                 };
-                for image in part {
-                    // SAFETY: this image is in this part alone.
-                    let regions = unsafe { slice(to, image * slots * dim, slots * dim) };
-                    for task in pairs.tasks_of(image) {
-                        state.backward_task(&task, values(&gradient), &projection, regions, &mut sums);
+                let factors = state.about.images(values(&state.regions), part.clone());
+                let tasks: Vec<_> = part.clone().map(|image| pairs.tasks_of(image)).collect();
+                // All images with the same captions, then with the next: the words' gradients stay in the cache.
+                for nth in 0..tasks.iter().map(Vec::len).max().unwrap_or(0) {
+                    for ((image, tasks), factors) in part.clone().zip(&tasks).zip(&factors) {
+                        let Some(task) = tasks.get(nth) else { continue };
+                        // SAFETY: this image is in this part alone.
+                        let regions = unsafe { slice(to, image * slots * dim, slots * dim) };
+                        let about = (task, factors, &back);
+                        state.backward_task(about, values(&gradient), regions, &mut sums);
                     }
                 }
                 sums
@@ -307,9 +303,8 @@ impl State {
     /// Adds what a task gives to the gradients of its image's regions, of the words and of the projection.
     fn backward_task(
         &self,
-        task: &Task,
+        (task, image, back): (&Task, &Image, &Back),
         gradient: &[f32],
-        projection: &Projection,
         regions_gradient: &mut [f32],
         sums: &mut PartSums,
     ) {
@@ -321,7 +316,7 @@ impl State {
             attention,
         } = &self.about;
         let (slots, dim, out) = (*slots, *dim, *out);
-        let regions = &values(&self.regions)[task.image * slots * dim..][..slots * dim];
+        let width = spaced(dim);
         let sources = pairs.sources(task);
         let range = pairs.rows_of(&task.pairs);
         let scores = &self.scores[range.start * slots..range.end * slots];
@@ -338,61 +333,36 @@ impl State {
             for (tile, sources) in sources.chunks(TILE).enumerate() {
                 let (first, rows) = (tile * TILE, sources.len());
                 let own = first * slots..(first + rows) * slots;
-                self.about
-                    .attend(&weights[own.clone()], regions, context, |row, root| {
-                        lengths[row] = root
-                    });
-                for ((square, context), &word) in squares
-                    .chunks_exact_mut(dim)
-                    .zip(context.chunks_exact(dim))
-                    .zip(sources)
-                {
-                    let word = &self.words[word as usize * dim..][..dim];
-                    for ((square, context), word) in square.iter_mut().zip(context).zip(word) {
-                        let difference = context - word;
-                        *square = difference * difference;
-                    }
+                self.about.attend(&weights[own.clone()], image, context);
+                let pairs = context
+                    .chunks_exact_mut(width)
+                    .zip(squares.chunks_exact_mut(width));
+                for (((context, squares), &word), length) in pairs.zip(sources).zip(&mut lengths) {
+                    let word = &self.words[word as usize * width..][..dim];
+                    *length = unit_and_squares(&mut context[..dim], word, squares);
                 }
                 let results = first * out..(first + rows) * out;
                 let roots = &self.roots[range.start + first..][..rows];
-                projection.backward(
-                    squares,
-                    [&output[results.clone()], &gradient[results]],
-                    roots,
-                    projected,
-                    &mut sums.projection,
-                );
-                // Through the square, the difference and length 1.
-                for (row, &word) in sources.iter().enumerate() {
-                    let at = word as usize * dim;
-                    let (word, word_sum) = (&self.words[at..][..dim], &mut sums.words[at..][..dim]);
-                    let (context, change) = (&context[row * dim..][..dim], &mut squares[row * dim..][..dim]);
-                    for (((change, sum), context), word) in
-                        change.iter_mut().zip(word_sum).zip(context).zip(word)
-                    {
-                        *change *= 2.0 * (context - word);
-                        *sum -= *change;
-                    }
-                    before_unit(change, context, lengths[row]);
+                let ends = [&output[results.clone()], &gradient[results]];
+                back.run(squares, ends, roots, projected, &mut sums.projection);
+                let pairs = context.chunks_exact(width).zip(squares.chunks_exact_mut(width));
+                for (((context, change), &word), &length) in pairs.zip(sources).zip(&lengths) {
+                    let (own, all) = (word as usize * width, word as usize * dim);
+                    let (word, sum) = (&self.words[own..][..dim], &mut sums.words[all..][..dim]);
+                    before_unit_squares(&mut change[..dim], &context[..dim], length, word, sum);
                 }
                 // SAFETY: both targets are borrowed, and as long as their shapes.
                 unsafe {
                     product(
                         [slots, dim, rows],
                         Matrix::new(&weights[own.clone()], slots).transposed(),
-                        Matrix::new(squares, dim),
+                        Matrix::new(squares, width),
                         regions_gradient.as_mut_ptr(),
                         dim,
                         true,
                     );
-                    product(
-                        [rows, slots, dim],
-                        Matrix::new(squares, dim),
-                        Matrix::new(regions, dim).transposed(),
-                        changes[own].as_mut_ptr(),
-                        slots,
-                        false,
-                    );
+                    let (squares, to) = (Matrix::new(squares, width), changes[own].as_mut_ptr());
+                    image.asked.product(rows, squares, to, slots, false);
                 }
             }
             self.about.each_caption(task, |rows| {
@@ -409,19 +379,13 @@ impl State {
                 product(
                     [slots, dim, count],
                     changes.transposed(),
-                    Matrix::new(&self.words[first * dim..], dim),
+                    Matrix::new(&self.words[first * width..], width),
                     regions_gradient.as_mut_ptr(),
                     dim,
                     true,
                 );
-                product(
-                    [count, dim, slots],
-                    changes,
-                    Matrix::new(regions, dim),
-                    sums.words[first * dim..][..count * dim].as_mut_ptr(),
-                    dim,
-                    true,
-                );
+                let to = sums.words[first * dim..][..count * dim].as_mut_ptr();
+                image.attended.product(count, changes, to, dim, true);
             }
         }
     }

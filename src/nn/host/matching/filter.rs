@@ -1,8 +1,10 @@
 //! Attention filtration (SAF) as one operation with a gradient of its own.
 
 use super::super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values};
-use super::{Pairs, add, dot};
+use super::Pairs;
+use super::rows::{add, add_scaled, dot};
 use crate::nn::host::act::sigmoid;
+use crate::nn::host::wide::wide;
 use crate::nn::unit::OUTSIDE;
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -245,15 +247,25 @@ fn forward(
             for row in pairs.rows_of(&(pair..pair + 1)) {
                 let gate = gate(scores.words[row]);
                 gates += gate;
-                sum.iter_mut()
-                    .zip(&words[row * dim..])
-                    .for_each(|(sum, v)| *sum += gate * v);
+                add_scaled(sum, gate, &words[row * dim..]);
             }
             let factor = 1.0 / (gates + OUTSIDE);
             sum.iter_mut().for_each(|sum| *sum *= factor);
         }
     });
     (output, scores, statistics)
+}
+
+/// Two vectors by two factors.
+fn both(to: &mut [f32], factors: [f32; 2], [a, b]: [&[f32]; 2]) {
+    wide(
+        #[inline(always)]
+        || {
+            for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+                *to = factors[0] * a + factors[1] * b;
+            }
+        },
+    )
 }
 
 impl Backward<Flex, 6> for Filtration {
@@ -347,10 +359,8 @@ impl Backward<Flex, 6> for Filtration {
                         let (share, change) = (gate(score) * factor, change(caption, slope, score));
                         // SAFETY: this row belongs to this image alone.
                         let to = unsafe { std::slice::from_raw_parts_mut(to, dim) };
-                        for i in 0..dim {
-                            to[i] = share * own[i] + change * weight[i];
-                            of_weight[i] += change * values[i];
-                        }
+                        both(to, [share, change], [own, weight]);
+                        add_scaled(&mut of_weight, change, values);
                         of_bias += change;
                     };
                     let (slope, score) = (slopes.whole[pair], score_of.whole[pair]);

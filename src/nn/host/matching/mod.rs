@@ -9,6 +9,7 @@ mod attend;
 mod filter;
 mod project;
 mod reason;
+mod rows;
 mod step;
 mod weigh;
 mod whole;
@@ -21,15 +22,20 @@ pub use weigh::Attention;
 pub use whole::global_similarity;
 
 use crate::nn::Lengths;
-use crate::nn::unit::{INSIDE, OUTSIDE};
 use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows of a tile: its vectors stay in a core's cache.
-const TILE: usize = 128;
-/// Rows of a task: enough for a good product, few enough for many cores.
-const TASK: usize = 512;
+/// Rows of a tile: its vectors stay in a core's cache, and [`Factor`](super::panels::Factor) takes six at a time.
+const TILE: usize = 126;
+/// Rows of a task: whole tiles, enough for a good product, few enough for many cores.
+const TASK: usize = 4 * TILE;
+
+/// Elements from one row of `dim` to the next where many rows are read side by side: rows a power of two apart would share a few
+/// places of the caches.
+fn spaced(dim: usize) -> usize {
+    if dim.is_multiple_of(128) { dim + 16 } else { dim }
+}
 
 /// Which captions each image is compared with, and where the rows of each pair lie. Pairs are numbered image by image.
 #[derive(Clone, Debug)]
@@ -169,17 +175,21 @@ impl Pairs {
             .collect()
     }
 
-    /// `[captions, padded, dim]` without the padding, `[words, dim]`.
+    /// `[captions, padded, dim]` without the padding, `[words, dim]`, with [`spaced`] rows.
     fn compact(&self, padded: &[f32], dim: usize) -> Vec<f32> {
-        let mut found = Vec::with_capacity(self.words() * dim);
+        let mut found = vec![0.0; self.words() * spaced(dim)];
         for caption in 0..self.captions() {
-            let length = self.words_of(caption).len();
-            found.extend_from_slice(&padded[caption * self.0.padded * dim..][..length * dim]);
+            let words = self.words_of(caption);
+            let from = padded[caption * self.0.padded * dim..].chunks_exact(dim);
+            let to = found[words.start * spaced(dim)..].chunks_exact_mut(spaced(dim));
+            for (to, from) in to.zip(from).take(words.len()) {
+                to[..dim].copy_from_slice(from);
+            }
         }
         found
     }
 
-    /// The opposite, with zeros behind each caption's end.
+    /// From `[words, dim]` to `[captions, padded, dim]` with zeros behind each caption's end.
     fn spread(&self, words: &[f32], dim: usize) -> Vec<f32> {
         let mut found = vec![0.0; self.captions() * self.0.padded * dim];
         for caption in 0..self.captions() {
@@ -209,52 +219,6 @@ fn parts(images: usize) -> Vec<Range<usize>> {
     (0..parts)
         .map(|part| images * part / parts..images * (part + 1) / parts)
         .collect()
-}
-
-fn add(to: &mut [f32], from: &[f32]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from;
-    }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let (a16, b16) = (a.chunks_exact(16), b.chunks_exact(16));
-    let rest: f32 = a16
-        .remainder()
-        .iter()
-        .zip(b16.remainder())
-        .map(|(a, b)| a * b)
-        .sum();
-    for (a, b) in a16.zip(b16) {
-        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane += a * b;
-        }
-    }
-    lanes.iter().sum::<f32>() + rest
-}
-
-/// √(Σ x² + 1e-12): [`crate::nn::unit`] divides by 1e-8 more.
-fn root(x: &[f32]) -> f32 {
-    (dot(x, x) + INSIDE).sqrt()
-}
-
-/// Makes a row's length 1; gives [`root`] of what it was.
-fn make_unit(x: &mut [f32]) -> f32 {
-    let root = root(x);
-    let factor = 1.0 / (root + OUTSIDE);
-    for value in x {
-        *value *= factor;
-    }
-    root
-}
-
-/// The gradient before [`make_unit`] from the one behind it, in place: `y` is the row of length 1, `root` what it returned.
-fn before_unit(gradient: &mut [f32], y: &[f32], root: f32) {
-    let (inner, factor) = (dot(y, gradient) / root, 1.0 / (root + OUTSIDE));
-    for (gradient, y) in gradient.iter_mut().zip(y) {
-        *gradient = *gradient * factor - y * inner;
-    }
 }
 
 thread_local! {

@@ -4,9 +4,13 @@
 //! every key, and a softmax does not see it. That is one product by a matrix in the place of two; and as the last step is asked for
 //! the global node alone, it needs none at all for the words.
 
+use super::super::act::{exp, rectified};
+use super::super::panels::Factor;
 use super::super::product::{Matrix, product};
+use super::super::wide::wide;
 use super::super::{Place, Shared, dense, place, plain, tensor, values};
-use super::{Pairs, TILE, add, with_scratch};
+use super::rows::add;
+use super::{Pairs, TILE, with_scratch};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
@@ -47,16 +51,16 @@ pub fn reasoned(whole: &Tensor<2>, words: &Tensor<2>, steps: &[Step], pairs: &Pa
                 .clone()
                 .matmul(bias.clone().reshape([dim, 1]))
                 .reshape([dim]);
-            Some(Folded {
-                asked: [host(place(&asked)?)?, host(place(&shift)?)?],
-                out: [host(place(&step.out.0)?)?, host(place(&step.out.1)?)?],
-            })
+            let linear = |weight, bias| {
+                let (weight, bias) = (host(place(weight)?)?, host(place(bias)?)?);
+                Some(Folded {
+                    weight: Factor::new([dim, dim], Matrix::new(values(&weight), dim)),
+                    bias: values(&bias).to_vec(),
+                })
+            };
+            Some([linear(&asked, &shift)?, linear(&step.out.0, &step.out.1)?])
         })
         .collect::<Option<Vec<_>>>()?;
-    let steps: Vec<_> = steps
-        .iter()
-        .map(|step| [&step.asked[0], &step.asked[1], &step.out[0], &step.out[1]].map(values))
-        .collect();
     let mut output = vec![0.0f32; pairs.len() * dim];
     let to = Shared(output.as_mut_ptr());
     let (whole, words) = (values(&whole), values(&words));
@@ -91,7 +95,7 @@ pub fn reasoned(whole: &Tensor<2>, words: &Tensor<2>, steps: &[Step], pairs: &Pa
                     let (mut now, mut next) = (now, next);
                     for (index, step) in steps.iter().enumerate() {
                         let last = index + 1 == steps.len();
-                        tile.step(*step, [&mut *now, &mut *asked, &mut *next], edges, last);
+                        tile.step(step, [&mut *now, &mut *asked, &mut *next], edges, last);
                         std::mem::swap(&mut now, &mut next);
                     }
                     // SAFETY: these pairs are in this tile alone.
@@ -106,9 +110,10 @@ pub fn reasoned(whole: &Tensor<2>, words: &Tensor<2>, steps: &[Step], pairs: &Pa
     Some(plain(tensor(output, [pairs.len(), dim])))
 }
 
+/// A matrix `[dim, dim]` and what is added behind it.
 struct Folded {
-    asked: [burn::backend::flex::FlexTensor; 2],
-    out: [burn::backend::flex::FlexTensor; 2],
+    weight: Factor,
+    bias: Vec<f32>,
 }
 
 /// Consecutive pairs, each with its nodes one after the other, the global one first.
@@ -123,29 +128,23 @@ impl Tile {
     }
 
     /// `x · weight + bias`, `rows` of them.
-    fn linear(&self, rows: usize, x: &[f32], [weight, bias]: [&[f32]; 2], to: &mut [f32]) {
+    fn linear(&self, rows: usize, x: &[f32], folded: &Folded, to: &mut [f32]) {
         let dim = self.dim;
         assert!(to.len() >= rows * dim);
         // SAFETY: `to` is borrowed, and was just found long enough.
         unsafe {
-            product(
-                [rows, dim, dim],
-                Matrix::new(x, dim),
-                Matrix::new(weight, dim),
-                to.as_mut_ptr(),
-                dim,
-                false,
-            );
+            let x = Matrix::new(x, dim);
+            folded.weight.product(rows, x, to.as_mut_ptr(), dim, false);
         }
         for row in to.chunks_exact_mut(dim).take(rows) {
-            add(row, bias);
+            add(row, &folded.bias);
         }
     }
 
     /// `next = ReLU(softmax(P nowᵀ) · now · W_r + b_r)` of all nodes, or of the global ones alone, which then lie together.
     fn step(
         &self,
-        [weight, shift, out, bias]: [&[f32]; 4],
+        [questions, out]: &[Folded; 2],
         [now, asked, next]: [&mut [f32]; 3],
         edges: &mut [f32],
         only_first: bool,
@@ -159,11 +158,11 @@ impl Tile {
                     next[row * dim..][..dim].copy_from_slice(&now[at * dim..][..dim]);
                     at += length;
                 }
-                self.linear(self.lengths.len(), next, [weight, shift], asked);
+                self.linear(self.lengths.len(), next, questions, asked);
                 self.lengths.len()
             }
             false => {
-                self.linear(self.nodes(), now, [weight, shift], asked);
+                self.linear(self.nodes(), now, questions, asked);
                 self.nodes()
             }
         };
@@ -195,21 +194,34 @@ impl Tile {
             first += length;
             asking += askers;
         }
-        self.linear(rows, asked, [out, bias], next);
-        for value in &mut next[..rows * dim] {
-            *value = crate::nn::host::act::rectified(*value);
-        }
+        self.linear(rows, asked, out, next);
+        wide(
+            #[inline(always)]
+            || {
+                for value in &mut next[..rows * dim] {
+                    *value = rectified(*value);
+                }
+            },
+        );
     }
 }
 
 /// In place.
 pub(super) fn softmax(row: &mut [f32]) {
+    wide(
+        #[inline(always)]
+        || softmax_by(row),
+    )
+}
+
+#[inline(always)]
+fn softmax_by(row: &mut [f32]) {
     let most = row
         .iter()
         .fold(f32::NEG_INFINITY, |most, &v| if v > most { v } else { most });
     let mut sum = 0.0;
     for value in row.iter_mut() {
-        *value = crate::nn::host::act::exp(*value - most);
+        *value = exp(*value - most);
         sum += *value;
     }
     let factor = 1.0 / sum;

@@ -3,7 +3,8 @@
 use super::super::product::{Matrix, product};
 use super::super::{Gradients, Place, Shared, dense, enter, place, tensor, tracked, values};
 use super::reason::softmax;
-use super::{Pairs, TILE, add, parts};
+use super::rows::add;
+use super::{Pairs, TILE, parts};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::ops::{Backward, Ops};

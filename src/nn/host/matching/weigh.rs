@@ -1,6 +1,7 @@
 //! From scores of words and regions to the weights of regions.
 
 use crate::nn::host::act::exp;
+use crate::nn::host::wide::wide;
 use crate::nn::unit::{INSIDE, OUTSIDE};
 
 /// Beyond this sharpness the exponentials would need a shift.
@@ -16,12 +17,21 @@ pub struct Attention {
 }
 
 impl Attention {
+    #[inline(always)]
     fn leaky(self, value: f32) -> f32 {
         if value < 0.0 { value * self.slope } else { value }
     }
 
     /// Roots over the words of the leaky scores of one caption, `[slots]` of `[length, slots]`.
     pub(super) fn roots(self, scores: &[f32], roots: &mut [f32]) {
+        wide(
+            #[inline(always)]
+            || self.roots_by(scores, roots),
+        )
+    }
+
+    #[inline(always)]
+    fn roots_by(self, scores: &[f32], roots: &mut [f32]) {
         roots.fill(INSIDE);
         for row in scores.chunks_exact(roots.len()) {
             for (root, &score) in roots.iter_mut().zip(row) {
@@ -36,8 +46,16 @@ impl Attention {
 
     /// The weights of one caption, `[length, slots]`, from its scores. `factors` has room for `[slots]`.
     pub(super) fn weigh(self, scores: &[f32], factors: &mut [f32], weights: &mut [f32]) {
+        wide(
+            #[inline(always)]
+            || self.weigh_by(scores, factors, weights),
+        )
+    }
+
+    #[inline(always)]
+    fn weigh_by(self, scores: &[f32], factors: &mut [f32], weights: &mut [f32]) {
         let slots = factors.len();
-        self.roots(scores, factors);
+        self.roots_by(scores, factors);
         for factor in factors.iter_mut() {
             *factor = self.sharpness / (*factor + OUTSIDE);
         }
@@ -62,6 +80,14 @@ impl Attention {
         buffer: &mut [f32],
         gradient: &mut [f32],
     ) {
+        wide(
+            #[inline(always)]
+            || self.backward_by([scores, weights, roots], buffer, gradient),
+        )
+    }
+
+    #[inline(always)]
+    fn backward_by(self, [scores, weights, roots]: [&[f32]; 3], buffer: &mut [f32], gradient: &mut [f32]) {
         let slots = roots.len();
         buffer.fill(0.0);
         let rows = scores.chunks_exact(slots).zip(weights.chunks_exact(slots));

@@ -1,8 +1,9 @@
 //! Similarity vectors of whole images and whole captions, as one operation with a gradient of its own.
 
 use super::super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values};
-use super::project::{Projection, Sums};
-use super::{Pairs, TILE, add, parts, with_scratch};
+use super::project::{Back, Projection, Sums};
+use super::rows::{add, before_squares, squares};
+use super::{Pairs, TILE, parts, spaced, with_scratch};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::ops::{Backward, Ops};
@@ -71,15 +72,17 @@ struct State {
     roots: Arc<Vec<f32>>,
 }
 
-/// Squares of the differences of an image and the captions of some pairs.
-fn squares(image: &[f32], captions: &[f32], pairs: &Pairs, numbers: std::ops::Range<usize>, to: &mut [f32]) {
+/// Squares of the differences of an image and the captions of some pairs, [`spaced`].
+fn all_squares(
+    image: &[f32],
+    captions: &[f32],
+    pairs: &Pairs,
+    numbers: std::ops::Range<usize>,
+    to: &mut [f32],
+) {
     let dim = image.len();
-    for (row, pair) in to.chunks_exact_mut(dim).zip(numbers) {
-        let caption = &captions[pairs.caption(pair) * dim..][..dim];
-        for ((to, image), caption) in row.iter_mut().zip(image).zip(caption) {
-            let difference = image - caption;
-            *to = difference * difference;
-        }
+    for (row, pair) in to.chunks_exact_mut(spaced(dim)).zip(numbers) {
+        squares(image, &captions[pairs.caption(pair) * dim..][..dim], row);
     }
 }
 
@@ -98,16 +101,11 @@ fn forward(
 ) -> (Vec<f32>, Vec<f32>) {
     let (mut output, mut roots) = (vec![0.0f32; pairs.len() * out], vec![0.0f32; pairs.len()]);
     let (to, root_at) = (Shared(output.as_mut_ptr()), Shared(roots.as_mut_ptr()));
-    let projection = Projection {
-        weight,
-        bias,
-        dim,
-        out,
-    };
+    let projection = Projection::new(weight, bias, [dim, out]);
     (0..pairs.images()).into_par_iter().for_each(|image| {
-        with_scratch([TILE * dim, 0, 0, 0], |[buffer, ..]| {
+        with_scratch([TILE * spaced(dim), 0, 0, 0], |[buffer, ..]| {
             for tile in tiles(pairs, image) {
-                squares(
+                all_squares(
                     &images[image * dim..][..dim],
                     captions,
                     pairs,
@@ -121,7 +119,7 @@ fn forward(
                         std::slice::from_raw_parts_mut(root_at.at(tile.start), tile.len()),
                     )
                 };
-                projection.forward(buffer, to, roots);
+                projection.run(buffer, to, roots);
             }
         });
     });
@@ -141,47 +139,41 @@ impl Backward<Flex, 4> for GlobalSimilarity {
             roots,
         } = &ops.state;
         let (dim, out) = (*dim, *out);
-        let [images, captions, weight, bias] = inputs.each_ref().map(values);
+        let [images, captions, weight, _] = inputs.each_ref().map(values);
         let (output, gradient) = (values(output), values(&gradient));
-        let projection = Projection {
-            weight,
-            bias,
-            dim,
-            out,
-        };
+        let back = Back::new(weight, [dim, out]);
         let mut of_images = vec![0.0f32; images.len()];
         let to = Shared(of_images.as_mut_ptr());
         let mut sums: Vec<(Vec<f32>, Sums)> = parts(pairs.images())
             .into_par_iter()
             .map(|part| {
                 let mut of_captions = vec![0.0f32; captions.len()];
-                let mut sums = Sums::new(&projection);
+                let mut sums = Sums::new([dim, out]);
                 for image in part {
                     // SAFETY: this image is in this part alone.
                     let of_image = unsafe { std::slice::from_raw_parts_mut(to.at(image * dim), dim) };
                     let vector = &images[image * dim..][..dim];
-                    with_scratch([TILE * dim, TILE * out, 0, 0], |[buffer, projected, ..]| {
-                        for tile in tiles(pairs, image) {
-                            squares(vector, captions, pairs, tile.clone(), buffer);
-                            let results = tile.start * out..tile.end * out;
-                            projection.backward(
-                                buffer,
-                                [&output[results.clone()], &gradient[results]],
-                                &roots[tile.clone()],
-                                projected,
-                                &mut sums,
-                            );
-                            for (change, pair) in buffer.chunks_exact(dim).zip(tile) {
-                                let at = pairs.caption(pair) * dim;
-                                let (caption, sum) = (&captions[at..][..dim], &mut of_captions[at..][..dim]);
-                                for i in 0..dim {
-                                    let change = change[i] * 2.0 * (vector[i] - caption[i]);
-                                    of_image[i] += change;
-                                    sum[i] -= change;
+                    with_scratch(
+                        [TILE * spaced(dim), TILE * out, 0, 0],
+                        |[buffer, projected, ..]| {
+                            for tile in tiles(pairs, image) {
+                                all_squares(vector, captions, pairs, tile.clone(), buffer);
+                                let results = tile.start * out..tile.end * out;
+                                back.run(
+                                    buffer,
+                                    [&output[results.clone()], &gradient[results]],
+                                    &roots[tile.clone()],
+                                    projected,
+                                    &mut sums,
+                                );
+                                for (change, pair) in buffer.chunks_exact(spaced(dim)).zip(tile) {
+                                    let at = pairs.caption(pair) * dim;
+                                    let sum = &mut of_captions[at..][..dim];
+                                    before_squares(change, [vector, &captions[at..][..dim]], [of_image, sum]);
                                 }
                             }
-                        }
-                    });
+                        },
+                    );
                 }
                 (of_captions, sums)
             })

@@ -170,19 +170,20 @@ fn the_hardest_pairs_alone_give_the_loss_and_the_gradients_of_the_whole_graph() 
         let (model, [regions, words]) = world(&global, Head::Sgr { steps: 2 }, batch, 3, &lengths, &device);
         for (margin, known) in [(0.2, None), (0.2, Some(known.as_slice())), (-1.0, None)] {
             let hinge = HardestHinge::new(margin);
-            let run = |whole: bool| {
+            let run = |way: Way| {
                 let regions = Tensor::<3>::from_data(regions.clone(), &device).require_grad();
                 let words = Tensor::<3>::from_data(words.clone(), &device).require_grad();
                 let images = model.images(regions.clone());
                 let captions = model.captions(words.clone(), lengths.clone());
-                let loss = match whole {
-                    true => {
+                let loss = match way {
+                    Way::Whole => {
                         let known = known.map(|known| {
                             Tensor::<2, Bool>::from_data(TensorData::new(known.to_vec(), [batch; 2]), &device)
                         });
                         hinge.with_known(sigmoid(model.all(&images, &captions)), known)
                     }
-                    false => hard_pairs::loss(&model, &images, &captions, &hinge, known),
+                    Way::Host => hard_pairs::loss(&model, &images, &captions, &hinge, known),
+                    Way::Device => hard_pairs::on_device(&model, &images, &captions, &hinge, known),
                 };
                 let value = values(loss.clone())[0];
                 let grads = loss.backward();
@@ -192,20 +193,51 @@ fn the_hardest_pairs_alone_give_the_loss_and_the_gradients_of_the_whole_graph() 
                 ];
                 (value, inputs, collected(&model, &grads))
             };
-            let ((exact, exact_inputs, exact_grads), (found, inputs, grads)) = (run(true), run(false));
+            let (exact, exact_inputs, exact_grads) = run(Way::Whole);
             assert!(
                 margin < 0.0 || exact > 0.1,
                 "a loss without violations shows nothing: {exact}"
             );
-            assert!((exact - found).abs() < 1e-5, "{exact} {found}");
-            assert_eq!(exact_grads.len(), grads.len());
-            let pairs = inputs
-                .iter()
-                .zip(&exact_inputs)
-                .chain(grads.values().zip(exact_grads.values()));
-            for (found, exact) in pairs {
-                close("gradient", found, exact, 2e-5);
+            for way in [Way::Host, Way::Device] {
+                let (found, inputs, grads) = run(way);
+                assert!((exact - found).abs() < 1e-5, "{exact} {found}");
+                assert_eq!(exact_grads.len(), grads.len());
+                let pairs = inputs
+                    .iter()
+                    .zip(&exact_inputs)
+                    .chain(grads.values().zip(exact_grads.values()));
+                for (found, exact) in pairs {
+                    close("gradient", found, exact, 2e-5);
+                }
             }
+        }
+    }
+}
+
+/// How the loss of a step is computed.
+enum Way {
+    Whole,
+    Host,
+    Device,
+}
+
+#[test]
+fn captions_scored_a_few_at_a_time_score_the_same() {
+    let device = cpu();
+    let lengths = Lengths::new(vec![4, 3, 3, 2, 1], 4);
+    for head in [Head::Saf, Head::Sgr { steps: 2 }] {
+        let (model, [regions, words]) = world(&t_emde(), head, 3, 2, &lengths, &device);
+        let images = model.images(Tensor::from_data(regions, &device));
+        let captions = model.captions(Tensor::from_data(words, &device), lengths.clone());
+        let whole = values(model.all_padded(&images, &captions));
+        // Two captions at a time, one, and all.
+        for most in [2 * 3 * 4 * 19, 1, usize::MAX] {
+            close(
+                "scores",
+                &values(model.all_in_chunks(&images, &captions, most)),
+                &whole,
+                1e-6,
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The golden forward pass (small matrices by formula, figures computed in double precision), sizes, names and encoders.
 
+mod explain;
 mod gradients;
 mod learning;
 
