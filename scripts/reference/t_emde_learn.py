@@ -1,21 +1,23 @@
 """Trains SGRAF's own code and tailor on the same small files, in the same settings, over several seeds, and lays their figures side by side.
 
     python scripts/reference/t_emde_learn.py --clones FOLDER --tailor target/release/tailor --out FOLDER
-        [--heads saf,sgr] [--seeds 1,2,3] [--epochs 25] [--only ours|theirs]        (requirements.txt, clones.py)
+        [--heads saf,sgr] [--seeds 1,2,3] [--epochs 10] [--only ours|theirs]        (requirements.txt, clones.py)
 
 Implementation: Paranioar/SGRAF: model.py (networks, loss, optimiser, training step), data.py (files, batches), evaluation.py (encoding,
 scores, i2t, t2i). Changed in memory, so that they run on a CPU and on Python 3: two divisions of integers, the loss's mask, which is
-defined on a GPU alone, the `.cuda()` of the evaluation and its indexing by a tuple, the decoding of captions, and NLTK's tokeniser, which wants a download: the captions are
-lower-case words between spaces, where it only splits them. The loop over epochs and the falling rate are train.py's, written here again
-without its log.
+defined on a GPU alone, the `.cuda()` of the evaluation and its indexing by a tuple, the decoding of captions, and NLTK's tokeniser, which
+wants a download (the captions are lower-case words between spaces: it would only split them). The loop over epochs and the falling rate
+are train.py's, written here again without its log.
 
 The world is that of the layer's learning test, at the hosts' number of regions: 60 concepts are normal vectors of 32 numbers; an image
-shows 5 of them, each region one of the five under normal noise; each of its 5 captions names 3 of the five among 3 of 8 other words. 500
-images to train on, 20 for dev, 100 to test (chance: rsum 36). OUT/data gets it in the published layout.
+shows 5 of them, each region one of the five under noise of NOISE; each of its 5 captions names 3 of the five among 3 of 8 other words. 500
+images to train on, 20 for dev, 100 to test (chance: rsum 32). OUT/data gets it in the published layout.
 
-Both train from weights that each draws by the same rules, in an order that each draws by itself, for as many epochs with Adam, hardest
-negatives and dropout as published; dimensions, batch and rate are smaller or larger (SETTINGS). Both are measured with their last weights.
-Not a bit of one is shared with the other but the files: they are to agree in distribution, and OUT/learn.json has each run.
+Both train from weights that each draws by the same rules, in an order that each draws by itself, with Adam, hardest negatives, clipping
+and dropout as published; dimensions, batch and rate are SETTINGS. So small a world never leaves the plateau of the hardest negatives by
+itself, here as there, so both begin with tailor's warm-up: for WARM_UP epochs the mean of all hinges, which is the reference's own
+`max_violation=False` divided. The epochs are few, so that recalls stay below 100. Both are measured with their last weights. They share
+nothing but the files, so they are to agree in distribution. OUT/learn.json has each run.
 """
 
 import argparse
