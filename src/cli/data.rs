@@ -135,14 +135,14 @@ fn run_check(
     args: &CheckArgs,
     recipe: impl FnOnce(&str, &[String]) -> crate::Result<DataOf>,
 ) -> crate::Result<()> {
-    let (table, closed_set) = match read(args, recipe)? {
-        Read::Table(table, closed_set) => (table, closed_set),
+    let (table, told) = match read(args, recipe)? {
+        Read::Table(table, told) => (table, told),
         Read::Pairs(section) => return check_pairs(&section, args),
     };
     let options = CheckOptions {
         fast: args.fast,
-        closed_set: closed_set || args.closed_set,
-        threads: 0,
+        closed_set: told.closed_set || args.closed_set,
+        ..told
     };
     let report = check(&table, &options);
     if args.json {
@@ -171,8 +171,8 @@ fn check_pairs(section: &PairSection, args: &CheckArgs) -> crate::Result<()> {
 
 /// What was named.
 enum Read {
-    /// A table, and whether its recipe says that it is a closed set.
-    Table(Table, bool),
+    /// A table, and what its recipe says of it.
+    Table(Table, CheckOptions),
     /// Images with captions.
     Pairs(PairSection),
 }
@@ -206,14 +206,21 @@ fn read(
     } else if let Some(shards) = &source.shards {
         crate::data::shards::read(shards)?
     } else if let Some(name) = &source.recipe {
-        return Ok(match recipe(name, &args.sets)? {
-            DataOf::Pictures(section) => Read::Table(open(&section)?, section.closed_set),
-            DataOf::Pairs(section) => Read::Pairs(section),
-        });
+        let (section, captions) = match recipe(name, &args.sets)? {
+            DataOf::Pictures(section) => (section, false),
+            DataOf::Captioned(section) => (section, true),
+            DataOf::Pairs(section) => return Ok(Read::Pairs(section)),
+        };
+        let told = CheckOptions {
+            closed_set: section.closed_set,
+            captions,
+            ..CheckOptions::default()
+        };
+        return Ok(Read::Table(open(&section)?, told));
     } else {
         open(&DatasetSection::new(Layout::Furniture))?
     };
-    Ok(Read::Table(table, false))
+    Ok(Read::Table(table, CheckOptions::default()))
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub struct CheckOptions {
     pub fast: bool,
     /// Classes may stand in both the train and a held-out split (category retrieval).
     pub closed_set: bool,
+    /// Pictures are searched by captions: none needs another one of its class.
+    pub captions: bool,
     /// Decoding threads; 0 is one for each core, at most 8.
     pub threads: usize,
 }
