@@ -168,7 +168,7 @@ fn three_graphs_are_run_before_they_are_kept() {
             .says(&[
                 "can embed pictures",
                 "score pairs of an image and a caption",
-                "take --format onnx",
+                "three graphs encode and score",
                 "ctl",
             ]);
     }

@@ -10,6 +10,8 @@
 //! size. Images, captions, words and (but for the host's self-attention, which has weights for each) regions are open. Padding is
 //! known from the lengths alone, inside the graphs: what `ids` hold behind a caption's end is never seen, if it is a word's number.
 //!
+//! A tile's widest tensors have images · captions · words · dim numbers: 84 MB each for 8 images and 128 captions of 20 words with 1024.
+//!
 //! Names of weights are those of the model's state, with two differences that the operators ask for: linear weights and hyperplanes
 //! stand as `[in, out]`, and the GRU's gates as z, r, n with both biases in one.
 
