@@ -206,8 +206,7 @@ impl EvalReport {
         let fewest = self.protocols().filter_map(|protocol| protocol.identities).min();
         fewest.filter(|&count| count < FEW).map(|count| {
             format!(
-                "the queries are of {} only: with fewer than {FEW} to resample the intervals are too narrow, and further ones \
-                 may well lie outside",
+                "the queries are of {} only: fewer than {FEW} make intervals too narrow to rely on",
                 counted(count, "identity", "identities")
             )
         })
