@@ -7,6 +7,8 @@
 mod layers;
 #[path = "backends/losses.rs"]
 mod losses;
+#[path = "backends/matcher.rs"]
+mod matcher;
 #[path = "backends/search.rs"]
 mod search;
 #[path = "backends/training.rs"]
@@ -61,6 +63,11 @@ const CASES: &[Case] = &[
     case("moving average", CLOSE, training::moving_average),
     // Twenty layers, whose norms divide by standard deviations of eight small maps.
     case("whole model", 1e-4, training::whole_model),
+    case("matcher, golden pass of SAF", CLOSE, matcher::golden_saf),
+    case("matcher, golden pass of SGR", CLOSE, matcher::golden_sgr),
+    // A chain of norms and softmaxes, and back.
+    case("matcher, step of SAF", 1e-4, matcher::saf_step),
+    case("matcher, step of SGR", 1e-4, matcher::sgr_step),
     // Ranks are whole numbers: any difference is a wrong one.
     case("ranks", 0.0, search::ranks),
 ];

@@ -4,7 +4,8 @@ use super::run::{self, RunOptions, RunResult};
 use super::session::{Session, Verb, for_room};
 use super::{RUNS, say};
 use crate::device::{self, Choice, Device};
-use crate::recipe::Recipe;
+use crate::papers::{Capability, registry};
+use crate::recipe::{PaperSection, Recipe};
 use crate::train::engine::End;
 use crate::train::run_folder::{self, name};
 use std::io::IsTerminal;
@@ -198,24 +199,26 @@ fn show(args: &TrainArgs, result: &RunResult) -> crate::Result<()> {
     if args.json {
         return super::print(&format!("{}\n", report.to_json(false)));
     }
-    let published = Recipe::load(&args.recipe, &args.sets)
-        .ok()
-        .and_then(|recipe| {
-            let mut reader = recipe.reader();
-            reader.section("paper")
-        })
-        .map(|about| run::published(&about))
-        .unwrap_or_default();
+    let about: Option<PaperSection> = Recipe::load(&args.recipe, &args.sets).ok().and_then(|recipe| {
+        let mut reader = recipe.reader();
+        reader.section("paper")
+    });
+    let published = about.as_ref().map(run::published).unwrap_or_default();
     let folder = result.folder.display();
     let look = match &result.page {
         Some(page) => format!("\nlook         {}", page.display()),
         None => String::new(),
     };
+    let matches = about.is_some_and(|about| registry::able(Capability::Match).contains(&about.room.as_str()));
+    let explain = match matches {
+        true => format!("\nexplain      tailor explain {folder} --image 0 --page why.html"),
+        false => String::new(),
+    };
     super::print(&format!(
         "\n{}
 figures      {folder}/eval.json, {folder}/metrics.jsonl{look}
 curves       tensorboard --logdir {folder}/events
-evaluate     tailor eval {folder}
+evaluate     tailor eval {folder}{explain}
 export       tailor export {folder} --format safetensors --out model.safetensors\n",
         report.table(&published)
     ))

@@ -8,12 +8,15 @@ use crate::papers::Map;
 const NUMBERS: usize = 24;
 /// The least opacity that is drawn.
 const FAINT: f32 = 0.02;
+/// So many times the even share is drawn in full colour, where nothing is more.
+const PALE: f32 = 3.0;
 /// What the most of a map looks like over a picture.
 const DARKEST: f32 = 0.75;
 
-/// Shares with a name for each row and column, in per cent, darker for more. `head` says what rows are.
+/// Shares (rows that add up to 1) with a name for each row and column, in per cent, darker for more. `head` says what rows are.
 pub fn table(html: &mut Html, head: &str, rows: &[String], columns: &[String], map: &Map) {
-    let most = map.most().max(f32::MIN_POSITIVE);
+    // What is spread evenly stays pale.
+    let most = map.most().max(PALE / columns.len().max(1) as f32);
     let says = columns.len() <= NUMBERS;
     let class = if says { "matrix heat" } else { "matrix heat bare" };
     html.element("div", &[("class", "scroll"), ("tabindex", "0")], |html| {
@@ -69,11 +72,11 @@ pub fn define(html: &mut Html, id: &str, picture: &Thumb) {
     html.newline();
 }
 
-/// Values of the cells of a grid over the picture of that id, `side` by `side` within `part` (x1, y1, x2, y2 in the picture's pixels);
-/// `most` is drawn in full colour.
-pub fn over(html: &mut Html, id: &str, picture: &Thumb, values: &[f32], grid: Grid, most: f32, alt: &str) {
+/// Values of the cells of a grid over the picture of that id. The most is drawn in full colour and framed.
+pub fn over(html: &mut Html, id: &str, picture: &Thumb, values: &[f32], grid: Grid, alt: &str) {
     let Grid { side, part } = grid;
     let [left, top, right, bottom] = part;
+    let most = values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let (width, height) = (picture.width as f64, picture.height as f64);
     let (x, y) = (left.min(0.0), top.min(0.0));
     let view = format!(
@@ -88,15 +91,16 @@ pub fn over(html: &mut Html, id: &str, picture: &Thumb, values: &[f32], grid: Gr
         |html| {
             html.void("use", &[("href", &format!("#{id}"))]);
             for (at, value) in values.iter().enumerate() {
-                let opacity = DARKEST * value / most.max(f32::MIN_POSITIVE);
+                let opacity = DARKEST * value / most;
                 if opacity < FAINT {
                     continue;
                 }
                 let (row, column) = (at / side, at % side);
+                let class = if *value == most { "hot most" } else { "hot" };
                 html.void(
                     "rect",
                     &[
-                        ("class", "hot"),
+                        ("class", class),
                         ("x", &format!("{:.1}", left + column as f64 * cell[0])),
                         ("y", &format!("{:.1}", top + row as f64 * cell[1])),
                         ("width", &format!("{:.1}", cell[0])),
@@ -217,7 +221,6 @@ mod tests {
             &picture,
             &[0.1, 0.0, 0.2, 0.7],
             grid,
-            0.7,
             "chair",
         );
         let page = html.finish();

@@ -296,6 +296,17 @@ mod tests {
     }
 
     #[test]
+    fn chance_is_what_counting_says() {
+        // Flickr30K's test split: 0.1, 0.5 and 1 % each way, 3.2 % in all; a thousand images leave 0.3 % of noise each way.
+        let mut random = crate::random::stream(1, "chance", &[]);
+        let scores = (0..1000 * 5000).map(|_| random.normal() as f32).collect();
+        let matrix = ScoreMatrix::new(scores, 1000);
+        let measured = measure(&matrix, &Truth::consecutive(1000, 5), &section(1), 0, true).unwrap();
+        let rsum = value(&measured, "rsum", "rsum");
+        assert!((rsum - 0.032).abs() < 0.012, "{rsum}");
+    }
+
+    #[test]
     fn folds_are_searched_apart_and_count_alike() {
         // Two folds of two images with one caption: right within each fold, wrong across.
         let matrix = ScoreMatrix::new(

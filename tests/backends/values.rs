@@ -45,6 +45,12 @@ impl Values {
         }
     }
 
+    /// Drops the results whose names end so.
+    pub fn leave_out(&mut self, endings: &[&str]) {
+        self.0
+            .retain(|(name, _)| !endings.iter().any(|ending| name.ends_with(ending)));
+    }
+
     /// For each result ‖ours − theirs‖ / ‖theirs‖, or ‖ours‖ where theirs is 0.
     pub fn against(&self, other: &Values) -> Vec<(String, f64)> {
         let names = |values: &Values| {

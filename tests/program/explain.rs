@@ -163,6 +163,18 @@ fn the_steps_of_the_reasoning_are_shown() {
     let page = read(place.path().join("why.html"));
     stands_alone(&page);
     assert!(page.contains("Step 2 of 2") && !page.contains("What carried the score"));
+    let train = [
+        "train",
+        "pairs.toml",
+        "--device",
+        "cpu",
+        "--run",
+        "b",
+        "--max-steps",
+        "1",
+    ];
+    let text = place.ok(&train);
+    assert!(text.contains("tailor explain checkpoints/b"), "{text}");
 }
 
 #[test]
@@ -220,7 +232,7 @@ fn a_matcher_is_measured_on_other_data_with_its_own_words() {
         "--out",
         "other/vocab.json",
     ]);
-    let recipe = "extends = \"pairs.toml\"\n[data]\nroot = \"other\"\nvocabulary = \"other/vocab.json\"\n";
+    let recipe = "extends = \"t-emde-saf-f30k\"\n[data]\nroot = \"other\"\nvocabulary = \"other/vocab.json\"\n[eval]\nresamples = 20\n";
     place.write("other.toml", recipe);
     let on = |more: &[&'static str]| [&["eval", "a", "--on", "other.toml", "--device", "cpu"], more].concat();
     let (stdout, notes) = place.both(&on(&["--json"]));
@@ -289,7 +301,7 @@ fn a_matcher_of_pictures_is_measured_on_another_table() {
     place.write("more.csv", rows);
     place.write(
         "more.toml",
-        "extends = \"grid.toml\"\n[data]\ndataset = \"table\"\ntable = \"more.csv\"\nlimit_classes = 100\ncaptions = [\"{title}\"]\n\
+        "extends = \"t-emde-furniture\"\n[data]\ndataset = \"table\"\ntable = \"more.csv\"\ncaptions = [\"{title}\"]\n\
          [data.features]\ngrid = 2\n",
     );
     // The pictures are cut into the cells that the run was trained on, not into those of the other recipe.

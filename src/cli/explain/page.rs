@@ -127,15 +127,13 @@ fn pair(html: &mut Html, explained: &Explained, picture: &Result<Thumb, String>)
 
 /// The picture once for each word, hot where it looks.
 fn over_picture(html: &mut Html, explained: &Explained, picture: &Thumb, grid: Grid) {
-    let most = explained.explanation.attention.most();
     let cells = grid.side * grid.side;
     quiet(
         html,
         &format!(
-            "How a word divides its attention among the {cells} cells of the picture ({0} × {0}). Full colour is {1:.0} % of it, the most of \
-             all words; spread evenly, each cell would have {2:.1} %. A cell of a trunk's map has seen more than its own pixels.",
+            "How a word divides its attention among the {cells} cells of the picture ({0} × {0}). The framed cell has the most of it, which \
+             stands beside the word; spread evenly, each would have {1:.1} %. A cell of a trunk's map has seen more than its own pixels.",
             grid.side,
-            100.0 * most,
             100.0 / cells as f32
         ),
     );
@@ -146,7 +144,7 @@ fn over_picture(html: &mut Html, explained: &Explained, picture: &Thumb, grid: G
             html.element("figure", &[], |html| {
                 let alt = format!("{} looks at {}", word.text, explained.region(region));
                 let values = explained.explanation.attention.row(at);
-                heat::over(html, PICTURE, picture, values, grid, most, &alt);
+                heat::over(html, PICTURE, picture, values, grid, &alt);
                 html.element("figcaption", &[], |html| {
                     let class = if word.known { "" } else { "unknown" };
                     html.leaf("bdi", &[("class", class)], &shorten(&word.text, 24));

@@ -1,6 +1,7 @@
 //! What a person knows the images of a split by: a name, and the picture where there is one.
 
 use super::PairSection;
+use super::precomputed::PER_IMAGE;
 use crate::data::datasets::expand_path;
 use crate::data::{DataError, ImageRef};
 use std::path::{Component, Path, PathBuf};
@@ -49,26 +50,32 @@ impl PairSection {
         }
     }
 
-    /// The images of a split, `images` of them in `rows` rows of the features: by the lines of `<split>_ids.txt`, else by their numbers.
-    pub fn faces(&self, split: &str, images: usize, rows: usize) -> Result<Faces, DataError> {
+    /// The first `images` images of a split, whose features' file has so many rows, `repeats` of them an image: by the lines of
+    /// `<split>_ids.txt`, else by their numbers.
+    pub fn faces(&self, split: &str, images: usize, rows: usize, repeats: usize) -> Result<Faces, DataError> {
         let path = self.root()?.join(format!("{split}_ids.txt"));
         let mut notes = Vec::new();
+        let whole = rows / repeats.max(1);
         let ids = std::fs::read_to_string(&path).ok().and_then(|text| {
             let lines: Vec<String> = text.lines().map(|line| line.trim().to_string()).collect();
-            // One line an image, a row or a caption.
-            let each = [images, rows, images * super::precomputed::PER_IMAGE]
+            // A line an image, or a caption (a row of the arrays that repeat images).
+            let each = [1, PER_IMAGE]
                 .into_iter()
-                .find(|&count| count == lines.len())
-                .map(|count| count / images.max(1));
+                .find(|each| whole * each == lines.len());
             if each.is_none() {
                 notes.push(format!(
-                    "{} has {} lines for {images} images: they are called by their numbers.",
+                    "{} has {} lines for {whole} images: they are called by their numbers.",
                     path.display(),
                     lines.len()
                 ));
             }
-            let each = each?.max(1);
-            Some(lines.into_iter().step_by(each).collect::<Vec<String>>())
+            Some(
+                lines
+                    .into_iter()
+                    .step_by(each?)
+                    .take(images)
+                    .collect::<Vec<String>>(),
+            )
         });
         let ids = ids.unwrap_or_else(|| (0..images).map(|image| image.to_string()).collect());
         let folder = self.pictures()?;
@@ -146,23 +153,26 @@ mod tests {
         };
         let ids = |faces: &Faces| faces.all.iter().map(|face| face.id.clone()).collect::<Vec<_>>();
         let bare = section(folder.path(), None);
-        assert_eq!(ids(&bare.faces("test", 3, 3).unwrap()), ["0", "1", "2"]);
+        assert_eq!(ids(&bare.faces("test", 3, 3, 1).unwrap()), ["0", "1", "2"]);
         write("test_ids.txt", "a\n17\n../secret\n");
         write("secret.jpg", "");
         write("p/a.png", "");
         write("p/COCO_val2014_000000000017.jpg", "");
-        let faces = section(folder.path(), Some("p")).faces("test", 3, 3).unwrap();
+        let faces = section(folder.path(), Some("p")).faces("test", 3, 3, 1).unwrap();
         assert_eq!(ids(&faces), ["a", "17", "../secret"]);
         let found: Vec<bool> = faces.all.iter().map(|face| face.picture.is_some()).collect();
         assert_eq!(found, [true, true, false]);
         assert!(faces.notes[0].contains("1 of 3 images"), "{:?}", faces.notes);
         // A line for each of five repeated rows.
         write("dev_ids.txt", "a\na\na\na\na\nb\nb\nb\nb\nb\n");
-        assert_eq!(ids(&bare.faces("dev", 2, 10).unwrap()), ["a", "b"]);
-        let odd = bare.faces("test", 4, 4).unwrap();
+        assert_eq!(ids(&bare.faces("dev", 2, 10, 5).unwrap()), ["a", "b"]);
+        assert_eq!(ids(&bare.faces("dev", 2, 2, 1).unwrap()), ["a", "b"]);
+        // Of a split that is cut off, the first.
+        assert_eq!(ids(&bare.faces("dev", 1, 2, 1).unwrap()), ["a"]);
+        let odd = bare.faces("test", 4, 4, 1).unwrap();
         assert_eq!(ids(&odd), ["0", "1", "2", "3"]);
         assert!(odd.notes[0].contains("3 lines for 4 images"), "{:?}", odd.notes);
-        let error = section(folder.path(), Some("nowhere")).faces("test", 3, 3);
+        let error = section(folder.path(), Some("nowhere")).faces("test", 3, 3, 1);
         assert!(error.unwrap_err().to_string().contains("no folder"));
     }
 }

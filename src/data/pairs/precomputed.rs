@@ -158,6 +158,14 @@ impl Precomputed {
         self.truth.images()
     }
 
+    /// Rows of the features that show one image.
+    pub fn repeats(&self) -> usize {
+        match self.rows {
+            Rows::Repeated(repeats) => repeats,
+            Rows::Listed(_) => 1,
+        }
+    }
+
     /// The first image that a caption belongs to.
     pub fn image_of(&self, caption: usize) -> usize {
         self.truth

@@ -114,7 +114,8 @@ mod tests {
         for (found, wanted) in found.iter().zip([-10.0, -5.0, 110.0, 55.0]) {
             assert!((found - wanted).abs() < 1e-9, "{found} {wanted}");
         }
-        let random = r#"{"op": "random_crop", "height": 8, "width": 8}"#;
+        let random =
+            r#"{"op": "resize", "height": 10, "width": 10}, {"op": "random_crop", "height": 8, "width": 8}"#;
         assert_eq!(of(random, [20, 20]), None);
     }
 }

@@ -79,7 +79,7 @@ impl EncoderConfig {
 }
 
 /// How the reference code draws its weights: linear layers Xavier uniform with bias 0, words uniform in ±0.1, the GRU in ±1/√hidden.
-/// T-EMDE's hyperplanes are standard normal; [`GlobalKind::draw`](super::GlobalKind::draw) knows their scale.
+/// [`GlobalKind::draw`](super::GlobalKind::draw) adds T-EMDE.
 pub fn draw(info: &ParamInfo) -> Option<Draw> {
     match (info.container, info.name) {
         ("Linear", "bias") => Some(Draw::Constant(0.0)),
@@ -90,8 +90,6 @@ pub fn draw(info: &ParamInfo) -> Option<Draw> {
         ("BiGru", _) => Some(Draw::Uniform {
             bound: (3.0 / info.shape[0] as f64).sqrt(),
         }),
-        ("TEmde", "weight") => Some(Draw::Normal { std: 1.0 }),
-        ("TEmde", "offset") => Some(Draw::Constant(0.0)),
         _ => None,
     }
 }

@@ -65,12 +65,13 @@ impl GlobalKind {
         global
     }
 
-    /// [`encoders::draw`], with the hyperplanes at the scale that the layer asks for.
+    /// [`encoders::draw`], and T-EMDE as its layer asks for.
     pub fn draw(&self, info: &ParamInfo) -> Option<Draw> {
-        match (self, info.container, info.name) {
-            (Self::TEmde { layer, .. }, "TEmde", "weight") => Some(Draw::Normal { std: layer.scale }),
-            _ => encoders::draw(info),
-        }
+        let own = match self {
+            Self::TEmde { layer, .. } => layer.draw(info),
+            _ => None,
+        };
+        own.or_else(|| encoders::draw(info))
     }
 
     /// Length of the vector.

@@ -197,7 +197,7 @@ impl Source {
         match self {
             Self::Precomputed(section, _) => {
                 let [rows, ..] = split.features.shape();
-                Ok(section.faces(section.name(part), split.images(), rows)?)
+                Ok(section.faces(section.name(part), split.images(), rows, split.repeats())?)
             }
             Self::Grid(grid) => grid.faces(part),
         }

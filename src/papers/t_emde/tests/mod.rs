@@ -3,6 +3,7 @@
 mod explain;
 mod gradients;
 mod learning;
+mod toy_world;
 
 use super::encoders::{EncoderConfig, draw};
 use super::global::GlobalKind;
