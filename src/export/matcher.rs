@@ -43,7 +43,7 @@ const LIMIT: f64 = 1e-3;
 /// How far logits may be, relative to their spread.
 const SPREAD: f64 = 0.05;
 /// What single precision may do to any number, relative to the largest.
-const ROUNDING: f64 = 2e-6;
+const ROUNDING: f64 = 1e-5;
 
 /// Numbers of a model.
 #[derive(Clone, Debug)]
