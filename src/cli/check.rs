@@ -71,7 +71,7 @@ pub fn data_of(recipe: &str, sets: &[String]) -> crate::Result<DataOf> {
             Ok(match self.section(PairData::read)? {
                 PairData::Precomputed(section) => DataOf::Pairs(section),
                 // What can be wrong with pictures is their table's.
-                PairData::Grid(section) => DataOf::Pictures(Box::new(section.dataset)),
+                PairData::Grid(section) => DataOf::Captioned(Box::new(section.dataset)),
             })
         }
     }
@@ -83,6 +83,8 @@ pub fn data_of(recipe: &str, sets: &[String]) -> crate::Result<DataOf> {
 pub enum DataOf {
     /// Labelled pictures.
     Pictures(Box<DatasetSection>),
+    /// Pictures with captions.
+    Captioned(Box<DatasetSection>),
     /// Images as region features, with captions.
     Pairs(PairSection),
 }

@@ -3,7 +3,7 @@
 use super::{CliError, say};
 use crate::export::codes::{ItemCodes, read_codes, write_codes};
 use crate::export::embeddings::{write_ids, write_npy};
-use crate::export::gallery::Gallery;
+use crate::export::gallery::{Format, Gallery};
 use crate::files::read_text;
 use crate::papers::emde::{Bias, Bits, Codes, Dlsh, DlshConfig, EmdeError};
 use serde::Deserialize;
@@ -355,8 +355,10 @@ fn refuse<'a>(
     input: &Path,
     force: bool,
 ) -> Result<(), CliError> {
+    // An array's ids and card stand beside it under its name.
+    let read = Format::of(input).map_or_else(|_| vec![input.to_path_buf()], |format| format.files(input));
     for file in files {
-        if file == input {
+        if read.contains(file) {
             return Err(CliError::Input(file.clone()));
         }
         if file.exists() && !force {

@@ -136,14 +136,14 @@ fn run_check(
     args: &CheckArgs,
     recipe: impl FnOnce(&str, &[String]) -> crate::Result<DataOf>,
 ) -> crate::Result<()> {
-    let (table, closed_set) = match read(args, recipe)? {
-        Read::Table(table, closed_set) => (table, closed_set),
+    let (table, told) = match read(args, recipe)? {
+        Read::Table(table, told) => (table, told),
         Read::Pairs(section) => return check_pairs(&section, args),
     };
     let options = CheckOptions {
         fast: args.fast,
-        closed_set: args.closed_set.then_some(true).or(closed_set),
-        threads: 0,
+        closed_set: args.closed_set.then_some(true).or(told.closed_set),
+        ..told
     };
     let report = check(&table, &options);
     if args.json {
@@ -172,8 +172,8 @@ fn check_pairs(section: &PairSection, args: &CheckArgs) -> crate::Result<()> {
 
 /// What was named.
 enum Read {
-    /// A table, and whether it is a closed set, where a recipe says so.
-    Table(Table, Option<bool>),
+    /// A table, and what its recipe says of it.
+    Table(Table, CheckOptions),
     /// Images with captions.
     Pairs(PairSection),
 }
@@ -211,14 +211,21 @@ fn read(
         section.closed_set = args.closed_set;
         open(&section)?
     } else if let Some(name) = &source.recipe {
-        return Ok(match recipe(name, &args.sets)? {
-            DataOf::Pictures(section) => Read::Table(open(&section)?, Some(section.closed_set)),
-            DataOf::Pairs(section) => Read::Pairs(section),
-        });
+        let (section, captions) = match recipe(name, &args.sets)? {
+            DataOf::Pictures(section) => (section, false),
+            DataOf::Captioned(section) => (section, true),
+            DataOf::Pairs(section) => return Ok(Read::Pairs(section)),
+        };
+        let told = CheckOptions {
+            closed_set: Some(section.closed_set),
+            captions,
+            ..CheckOptions::default()
+        };
+        return Ok(Read::Table(open(&section)?, told));
     } else {
         open(&DatasetSection::new(Layout::Furniture))?
     };
-    Ok(Read::Table(table, None))
+    Ok(Read::Table(table, CheckOptions::default()))
 }
 
 /// The folder or the table that was named where a recipe could stand.

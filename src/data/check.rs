@@ -30,6 +30,8 @@ pub struct CheckOptions {
     /// Whether classes may stand in both the train and a held-out split (category retrieval). Where nobody says so, they are taken
     /// as such if every held-out class is trained on: a note, not an error.
     pub closed_set: Option<bool>,
+    /// Pictures are searched by captions: none needs another one of its class.
+    pub captions: bool,
     /// Decoding threads; 0 is one for each core, at most 8.
     pub threads: usize,
 }

@@ -34,7 +34,7 @@ fn fitted() -> Place {
         "--hash",
         "dlsh.safetensors",
         "--out",
-        "all.json",
+        "codes.json",
     ]);
     place
 }
@@ -43,7 +43,7 @@ fn fitted() -> Place {
 fn vectors_become_regions_and_sets_sketches() {
     let place = fitted();
     let all: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(place.path().join("all.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(place.path().join("codes.json")).unwrap()).unwrap();
     let ids: Vec<&String> = all.as_object().unwrap().keys().collect();
     assert_eq!(ids, ["sun", "sea", "sand", "sky"]);
     // The same hyperplanes give the same codes to a part of the vectors, in a file without ids.
@@ -55,10 +55,10 @@ fn vectors_become_regions_and_sets_sketches() {
         "--hash",
         "dlsh.safetensors",
         "--out",
-        "some.json",
+        "more.json",
     ]);
     let some: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(place.path().join("some.json")).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(place.path().join("more.json")).unwrap()).unwrap();
     assert_eq!((&some["0"], &some["1"]), (&all["sea"], &all["sand"]));
 
     place.write(
@@ -69,7 +69,7 @@ fn vectors_become_regions_and_sets_sketches() {
     place.ok(&[
         "codes",
         "sketch",
-        "all.json",
+        "codes.json",
         "--width",
         "4",
         "--sets",
@@ -113,9 +113,9 @@ fn what_cannot_be_hashed_or_counted_is_named() {
             "--hash",
             "h.safetensors",
             "--out",
-            "all.json",
+            "codes.json",
         ])
-        .says(&["all.json", "--force"]);
+        .says(&["codes.json", "--force"]);
     place.write("bad.npy", npy(&[[0.0, f32::NAN], [1.0, 1.0]]));
     place
         .fails(&[
@@ -130,9 +130,15 @@ fn what_cannot_be_hashed_or_counted_is_named() {
         .says(&["bad.npy", "row 0"]);
     place
         .fails(&[
-            "codes", "encode", "all.npy", "--hash", "all.json", "--out", "c.json",
+            "codes",
+            "encode",
+            "all.npy",
+            "--hash",
+            "codes.json",
+            "--out",
+            "c.json",
         ])
-        .says(&["all.json"]);
+        .says(&["codes.json"]);
     assert!(!place.path().join("c.json").exists() && !place.path().join("h.safetensors").exists());
 
     let sketch = |sets: &str, more: &[&str]| {
@@ -140,7 +146,7 @@ fn what_cannot_be_hashed_or_counted_is_named() {
         let args = [
             "codes",
             "sketch",
-            "all.json",
+            "codes.json",
             "--sets",
             "sets.jsonl",
             "--out",

@@ -1,4 +1,4 @@
-//! Rooms that learn from images and captions, on features that are computed here: the furniture catalogue and tables of one's own.
+//! Rooms that learn from images and captions, on features that are computed here: the furniture catalogue, emoji and tables of one's own.
 
 use crate::common::{Place, TRAINED, figures};
 use serde_json::Value;
@@ -301,4 +301,93 @@ fn every_furniture_recipe_takes_a_step() {
         4 * (128 * 128 + 128) + 2 * 129 + 2 * 16 + 2 * 128
     );
     assert!(!place.path().join("checkpoints").exists());
+}
+
+/// A few emoji as scripts/data/emoji.sh writes them: 18 concepts, four of them new.
+const EMOJI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/emoji_tiny");
+
+#[test]
+fn every_emoji_recipe_takes_a_step() {
+    let place = Place::new();
+    let table = format!("data.table={EMOJI}/items.csv");
+    let mut found = Vec::new();
+    for name in ["t-emde-emoji", "t-emde-emoji-attention", "t-emde-emoji-mean"] {
+        let facts = place.json(&[
+            "train",
+            name,
+            "--device",
+            "cpu",
+            "--dry-run",
+            "--json",
+            "--set",
+            &table,
+        ]);
+        assert!(facts["losses"]["hinge"].as_f64().unwrap().is_finite(), "{facts}");
+        assert_eq!(facts["items"], "pairs", "{facts}");
+        found.push(facts["parameters"].as_u64().unwrap());
+    }
+    assert!(found[0] > found[2] && found[1] > found[0], "{found:?}");
+    assert!(!place.path().join("checkpoints").exists());
+}
+
+#[test]
+fn emoji_have_captions_in_every_language() {
+    let place = Place::new();
+    let table = format!("data.table={EMOJI}/items.csv");
+    let set = |sets: &[&str]| {
+        let mut args: Vec<String> = ["train", "t-emde-emoji", "--device", "cpu", "--run", "a", "--json"]
+            .map(String::from)
+            .into();
+        args.extend(sets.iter().flat_map(|set| ["--set".to_string(), set.to_string()]));
+        args
+    };
+    let args = set(&[&table, "train.epochs=1", "data.batch=16", "eval.resamples=20"]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (stdout, words) = place.both(&args);
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    // Two vendors' drawings of 14 concepts; names that two languages share are one caption.
+    assert!(words.contains("train: 28 images of 16 × 256"), "{words}");
+    let queries = |report: &Value| {
+        ["i2t", "t2i"].map(|way| {
+            let also = report["also"].as_array().unwrap();
+            let protocol = also.iter().find(|p| p["protocol"] == way).unwrap();
+            protocol["queries"].as_u64().unwrap()
+        })
+    };
+    let [images, captions] = queries(&report);
+    assert_eq!(images, 10);
+    assert!((60..=70).contains(&captions), "{captions}");
+
+    // The same run by one language, and on concepts that it was not trained on.
+    let eval = |set: &str| place.json(&["eval", "a", "--device", "cpu", "--json", "--set", set]);
+    for language in ["en", "de", "pl"] {
+        let report = eval(&format!("data.captions=[\"{{name_{language}}}\"]"));
+        assert_eq!(queries(&report), [10, 10], "{language}");
+    }
+    let [images, _] = queries(&eval(&format!("data.table={EMOJI}/new.csv")));
+    assert_eq!(images, 4);
+}
+
+#[test]
+fn the_emoji_tables_pass_the_check() {
+    let place = Place::new();
+    let check = |table: &str, closed_set: bool| {
+        let sets = [
+            format!("data.table={EMOJI}/{table}"),
+            format!("data.closed_set={closed_set}"),
+        ];
+        let mut args = vec!["data", "check", "t-emde-emoji", "--json"];
+        args.extend(sets.iter().flat_map(|set| ["--set", set]));
+        let output = place.tailor(&args);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.success(), report)
+    };
+    // A drawing alone is found by its names: it needs no second one.
+    let (passed, report) = check("items.csv", true);
+    assert!(passed && report["images"] == 42, "{report}");
+    // The concepts of its test are trained on, those of the other table's test are not.
+    let (passed, report) = check("items.csv", false);
+    assert!(!passed, "{report}");
+    let (passed, report) = check("new.csv", false);
+    assert!(passed && report["images"] == 32, "{report}");
 }

@@ -3,7 +3,7 @@
 use crate::common::{Place, jpeg};
 use serde_json::Value;
 
-pub const NAMES: [&str; 26] = [
+pub const NAMES: [&str; 29] = [
     "quickstart",
     "ctl-market1501",
     "ctl-dukemtmc",
@@ -19,6 +19,9 @@ pub const NAMES: [&str; 26] = [
     "wardrobe-street2shop-triplet",
     "finetune-clothing",
     "finetune-clothing-resnet",
+    "t-emde-emoji",
+    "t-emde-emoji-attention",
+    "t-emde-emoji-mean",
     "t-emde-furniture",
     "t-emde-furniture-attention",
     "t-emde-furniture-mean",

@@ -33,9 +33,12 @@ pub(super) fn check(table: &Table, options: &CheckOptions, findings: &mut Findin
                 .collect();
             findings.add(kind, format!("{label}: {} images", counts.join(", ")));
         }
-        if train == 1 {
+        if train == 1 && !options.captions {
             findings.add(Kind::SingleImageClass, *label);
         }
+    }
+    if options.captions {
+        return;
     }
     for split in [Split::Valid, Split::Test] {
         queries(table, split, findings);

@@ -214,6 +214,13 @@ fn classes_and_queries_are_checked() {
     assert_eq!(of(&first, Kind::QueryWithoutPositive), ["d1 (label d)"]);
     assert_eq!(of(&first, Kind::SingleImageClass), ["b"]);
     assert_eq!(first.errors, 0);
+    // By its caption a single picture is found, too.
+    let captions = CheckOptions {
+        captions: true,
+        ..CheckOptions::default()
+    };
+    let captioned = check(&Table::new("t", None, items.clone()), &captions);
+    assert_eq!(kinds(&captioned), []);
 
     // With cameras, a positive is one of another camera.
     let mut filmed = items.clone();

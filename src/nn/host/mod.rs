@@ -19,9 +19,11 @@ pub mod norm;
 mod panels;
 pub mod pool;
 mod product;
+mod rows;
 mod scratch;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
+pub mod unit;
 mod wide;
 
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;

@@ -122,7 +122,11 @@ fn what_was_fitted_is_kept() {
         dlsh.write(&path).unwrap();
         assert_eq!(Dlsh::read(&path).unwrap(), dlsh);
     }
-    crate::backbones::weights::write(&path, &Default::default(), &Default::default()).unwrap();
+    let other = [(
+        "mean".to_owned(),
+        burn::tensor::TensorData::new(vec![0.0f64], [1]),
+    )];
+    crate::backbones::weights::write(&path, &other.into(), &Default::default()).unwrap();
     let error = Dlsh::read(&path).unwrap_err().to_string();
     assert!(error.contains("no `layout`"), "{error}");
 }

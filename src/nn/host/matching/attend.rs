@@ -2,9 +2,9 @@
 
 use super::super::panels::Factor;
 use super::super::product::{Matrix, product};
+use super::super::rows::{add, before_unit_squares, unit_and_squares, unit_squares};
 use super::super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values};
 use super::project::{Back, Projection, Sums};
-use super::rows::{add, before_unit_squares, unit_and_squares, unit_squares};
 use super::weigh::{Attention, MOST};
 use super::{Pairs, TILE, Task, parts, runs, spaced, with_scratch};
 use burn::backend::Flex;

@@ -1,8 +1,8 @@
 //! Attention filtration (SAF) as one operation with a gradient of its own.
 
+use super::super::rows::{add, add_scaled, dot};
 use super::super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values};
 use super::Pairs;
-use super::rows::{add, add_scaled, dot};
 use crate::nn::host::act::sigmoid;
 use crate::nn::host::wide::wide;
 use crate::nn::unit::OUTSIDE;

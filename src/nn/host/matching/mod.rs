@@ -9,7 +9,6 @@ mod attend;
 mod filter;
 mod project;
 mod reason;
-mod rows;
 mod step;
 mod weigh;
 mod whole;

@@ -2,7 +2,7 @@
 
 use super::super::panels::Factor;
 use super::super::product::{Matrix, product};
-use super::rows::{add, before_unit, make_unit};
+use super::super::rows::{add, before_unit, make_unit};
 use super::spaced;
 
 /// `unit(x · weight + bias)` of rows: weight `[dim, out]`, bias `[out]`.

@@ -7,9 +7,9 @@
 use super::super::act::{exp, rectified};
 use super::super::panels::Factor;
 use super::super::product::{Matrix, product};
+use super::super::rows::add;
 use super::super::wide::wide;
 use super::super::{Place, Shared, dense, place, plain, tensor, values};
-use super::rows::add;
 use super::{Pairs, TILE, with_scratch};
 use burn::tensor::Tensor;
 use rayon::prelude::*;

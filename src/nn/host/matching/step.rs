@@ -1,9 +1,9 @@
 //! One step of graph reasoning (SGR) in a graph of gradients, as one operation: what [`super::reasoned`] does without one.
 
 use super::super::product::{Matrix, product};
+use super::super::rows::add;
 use super::super::{Gradients, Place, Shared, dense, enter, place, tensor, tracked, values};
 use super::reason::softmax;
-use super::rows::add;
 use super::{Pairs, TILE, parts};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;

@@ -1,8 +1,8 @@
 //! Similarity vectors of whole images and whole captions, as one operation with a gradient of its own.
 
+use super::super::rows::{add, before_squares, squares};
 use super::super::{Gradients, Place, Shared, dense, enter, place, plain, tensor, tracked, values};
 use super::project::{Back, Projection, Sums};
-use super::rows::{add, before_squares, squares};
 use super::{Pairs, TILE, parts, spaced, with_scratch};
 use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;

@@ -1,6 +1,6 @@
-//! What is done to rows of a tile between two products: lengths, differences and squares, in as few passes as there can be.
+//! What is done to rows between two products: lengths, differences and squares, in as few passes as there can be.
 
-use crate::nn::host::wide::wide;
+use super::wide::wide;
 use crate::nn::unit::{INSIDE, OUTSIDE};
 
 /// Sums that a dot product adds up apart.
@@ -63,6 +63,18 @@ pub fn make_unit(x: &mut [f32], bias: &[f32]) -> f32 {
             x.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
             let (root, factor) = root_and_factor(x);
             x.iter_mut().for_each(|x| *x *= factor);
+            root
+        },
+    )
+}
+
+/// `unit(from)`; gives the root.
+pub fn to_unit(from: &[f32], to: &mut [f32]) -> f32 {
+    wide(
+        #[inline(always)]
+        || {
+            let (root, factor) = root_and_factor(from);
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = from * factor);
             root
         },
     )
