@@ -13,6 +13,14 @@ const PALE: f32 = 3.0;
 /// What the most of a map looks like over a picture.
 const DARKEST: f32 = 0.75;
 
+/// How a table of that many columns is to be read.
+pub fn reading(columns: usize) -> &'static str {
+    match columns <= NUMBERS {
+        true => "in per cent",
+        false => "darker for more; a pointer that rests on a cell is told how much",
+    }
+}
+
 /// Shares (rows that add up to 1) with a name for each row and column, in per cent, darker for more. `head` says what rows are.
 pub fn table(html: &mut Html, head: &str, rows: &[String], columns: &[String], map: &Map) {
     // What is spread evenly stays pale.

@@ -221,7 +221,7 @@ fn a_matcher_is_measured_on_other_data_with_its_own_words() {
     // Other images of the same concepts, with words that the run does not know and a vocabulary of their own.
     let mut there = images("elsewhere", 30);
     for caption in &mut there.captions {
-        *caption = caption.replace("one", "uno");
+        *caption = caption.replace("one", "uno solo");
     }
     place.write("other/test_ims.npy", npy([30, REGIONS, DIM], &there.features));
     place.write("other/test_caps.txt", there.captions.join("\n") + "\n");
@@ -280,7 +280,7 @@ fn a_matcher_is_measured_on_other_data_with_its_own_words() {
             "--set",
             "data.vocabulary=other/vocab.json",
         ])
-        .says(&["vocabulary of 31 words", "data.vocabulary"]);
+        .says(&["vocabulary of 31 words, this one has 32", "data.vocabulary"]);
 }
 
 #[test]

@@ -194,7 +194,10 @@ impl Place<'_> {
             proposed.dedup();
             let remedy = match proposed.is_empty() {
                 true => {
-                    let some: Vec<&str> = known().filter(|word| word.len() > 2).take(8).collect();
+                    let plain: Vec<&str> = known()
+                        .filter(|word| word.len() > 2 && word.chars().all(char::is_alphabetic))
+                        .collect();
+                    let some: Vec<&str> = plain.iter().copied().step_by(plain.len() / 8 + 1).collect();
                     format!(
                         "use words of the captions that it was trained on, such as {}",
                         some.join(", ")

@@ -163,8 +163,9 @@ fn over_regions(html: &mut Html, explained: &Explained) {
     quiet(
         html,
         &format!(
-            "How a word (down) divides its attention among the image's {regions} regions (across), in per cent; spread evenly, each would \
-             have {:.1}.",
+            "How a word (down) divides its attention among the image's {regions} regions (across), {}; spread evenly, each would have \
+             {:.1} %.",
+            heat::reading(regions),
             100.0 / regions as f32
         ),
     );
@@ -225,8 +226,11 @@ fn edges(html: &mut Html, explained: &Explained) {
     let steps = &explained.explanation.edges;
     quiet(
         html,
-        "In each step of the reasoning a part (down) takes from all parts (across), in per cent. The score is read from the whole after \
-         the last step, of which nothing else is computed.",
+        &format!(
+            "In each step of the reasoning a part (down) takes from all parts (across), {}. The score is read from the whole after the last \
+             step, of which nothing else is computed.",
+            heat::reading(parts.len())
+        ),
     );
     for (at, step) in steps.iter().enumerate() {
         html.leaf("h3", &[], &format!("Step {} of {}", at + 1, steps.len()));
