@@ -22,7 +22,7 @@ pub enum PairData {
 /// Opened data of either kind.
 pub enum Source {
     /// Features and captions in files.
-    Precomputed(PairSection, Vocabulary),
+    Precomputed(Box<PairSection>, Vocabulary),
     /// A table's pictures.
     Grid(Box<Grid>),
 }
@@ -160,7 +160,8 @@ impl PairData {
             Self::Precomputed(section) => {
                 // A folder that is missing is said before a training, not after it.
                 section.pictures()?;
-                return Ok(Source::Precomputed(section.clone(), section.vocabulary()?));
+                let vocabulary = section.vocabulary()?;
+                return Ok(Source::Precomputed(Box::new(section.clone()), vocabulary));
             }
             Self::Grid(section) => section,
         };
