@@ -14,9 +14,15 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .init();
     tailor::cli::panics::install();
-    // Names and commands stay whole at the edge of the terminal.
+    // Names and commands stay whole at the edge of the terminal: a hyphen is no place to break them.
     let _ = miette::set_hook(Box::new(|_| {
-        Box::new(miette::MietteHandlerOpts::new().break_words(false).build())
+        Box::new(
+            miette::MietteHandlerOpts::new()
+                .break_words(false)
+                .word_separator(textwrap::WordSeparator::AsciiSpace)
+                .word_splitter(textwrap::WordSplitter::NoHyphenation)
+                .build(),
+        )
     }));
     let verb = tailor::cli::tips::parse();
     match tailor::cli::panics::caught(|| tailor::cli::run(verb)) {

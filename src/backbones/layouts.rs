@@ -201,7 +201,10 @@ mod tests {
 
     #[test]
     fn published_networks_are_recognised() {
-        let lite = recognised(&file(Net::EfficientNetLite0, Layout::EfficientNetPytorch)).unwrap();
+        let mut lite = file(Net::EfficientNetLite0, Layout::EfficientNetPytorch);
+        let head = lite.remove("classifier.weight").unwrap();
+        lite.insert("_fc.weight".into(), head);
+        let lite = recognised(&lite).unwrap();
         assert_eq!(lite.what, "efficientnet-lite0 under efficientnet_pytorch's names");
         assert_eq!(lite.trunk, "{ kind = \"efficientnet-lite0\" }");
         let one = || TensorData::new(vec![0.0f32], [1]);

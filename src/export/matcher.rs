@@ -12,16 +12,38 @@ use crate::train::TrainError;
 use burn::tensor::{Int, Tensor, TensorData};
 use std::path::{Path, PathBuf};
 
-/// The largest difference of two lists of numbers, relative to the largest of them.
+/// The largest differences of two lists of numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Found(pub f64);
+pub struct Found {
+    /// Relative to the largest number.
+    pub relative: f64,
+    /// Of logits: relative to what lies between the highest and the lowest, because a model may give all pairs nearly one score, which
+    /// a graph of anything would give as well.
+    pub spread: f64,
+}
 
 impl Found {
-    /// The larger of two.
+    /// The larger of each.
     pub fn max(self, other: Self) -> Self {
-        Self(self.0.max(other.0))
+        Self {
+            relative: self.relative.max(other.relative),
+            spread: self.spread.max(other.spread),
+        }
+    }
+
+    /// Whether graphs may be kept: the numbers are the same but for rounding, and pairs differ as they should. Rounding alone is more
+    /// than a collapsed model's pairs differ by.
+    fn is_rounding(&self) -> bool {
+        self.relative <= LIMIT && (self.spread <= SPREAD || self.relative <= ROUNDING)
     }
 }
+
+/// How far a graph's numbers may be from the model's, relative to the largest.
+const LIMIT: f64 = 1e-3;
+/// How far logits may be, relative to their spread.
+const SPREAD: f64 = 0.05;
+/// What single precision may do to any number, relative to the largest.
+const ROUNDING: f64 = 1e-5;
 
 /// Numbers of a model.
 #[derive(Clone, Debug)]
@@ -36,7 +58,33 @@ impl Numbers {
 
     /// How far others are from these.
     pub fn against(&self, others: &Self) -> Found {
-        Found(Difference::between(&self.0, &others.0, self.0.len()).relative)
+        let relative = Difference::between(&self.0, &others.0, self.0.len()).relative;
+        Found {
+            relative,
+            spread: 0.0,
+        }
+    }
+
+    /// The same, relative to 1 where all are smaller: of logits, any of which may be 0, and of scores in (0, 1), of which runtimes give
+    /// none below some 1e-8.
+    fn against_or_one(&self, others: &Self) -> Found {
+        let one = |numbers: &Self| Numbers([&numbers.0[..], &[1.0]].concat());
+        one(self).against(&one(others))
+    }
+
+    /// The same of logits, with their spread.
+    pub fn logits_against(&self, others: &Self) -> Found {
+        let found = self.against_or_one(others);
+        let of = |pick: fn(f32, f32) -> f32, from: f32| f64::from(self.0.iter().copied().fold(from, pick));
+        let (high, low) = (of(f32::max, f32::NEG_INFINITY), of(f32::min, f32::INFINITY));
+        let apart = found.relative * high.abs().max(low.abs()).max(1.0);
+        let spread = match self.0.len() {
+            // One pair differs from nothing.
+            0 | 1 => 0.0,
+            _ if apart == 0.0 => 0.0,
+            _ => apart / (high - low),
+        };
+        Found { spread, ..found }
     }
 }
 
@@ -139,8 +187,8 @@ impl Opened {
         Ok(Self { graphs, names })
     }
 
-    /// How far what they give is from the model's, images and captions encoded by the files themselves. More than `limit` is an error.
-    pub fn compare<M: Match>(&self, model: &M, sample: &Sample, limit: f64) -> crate::Result<Found> {
+    /// How far what they give is from the model's, images and captions encoded by the files themselves. More than rounding is an error.
+    pub fn compare<M: Match>(&self, model: &M, sample: &Sample) -> crate::Result<Found> {
         let expected = sample.expected(model)?;
         let run = |at: usize, inputs: &[Input]| self.graphs[at].run_all(&self.names[at], inputs);
         let [images, regions, _] = sample.shape;
@@ -167,19 +215,58 @@ impl Opened {
             ],
         )?;
         let mut found = Found::default();
-        for ((ours, theirs), name) in expected.iter().zip([seen, read, scores]).zip(&self.names) {
-            for (ours, theirs) in ours.iter().zip(theirs) {
-                found = found.max(ours.against(&Numbers(theirs)));
-                if found.0 > limit {
+        for (((ours, theirs), name), tower) in expected
+            .iter()
+            .zip([seen, read, scores])
+            .zip(&self.names)
+            .zip(Tower::ALL)
+        {
+            for (number, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+                let theirs = Numbers(theirs);
+                let one = match tower.outputs()[number] {
+                    "logit" => ours.logits_against(&theirs),
+                    "score" => ours.against_or_one(&theirs),
+                    _ => ours.against(&theirs),
+                };
+                if !one.is_rounding() {
                     return Err(OnnxError::Differs {
                         path: name.clone(),
-                        difference: found.0,
-                        limit,
+                        difference: one.relative,
+                        limit: if one.relative > LIMIT { LIMIT } else { ROUNDING },
                     }
                     .into());
                 }
+                found = found.max(one);
             }
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(ours: [f32; 3], theirs: [f32; 3]) -> Found {
+        Numbers(ours.to_vec()).logits_against(&Numbers(theirs.to_vec()))
+    }
+
+    #[test]
+    fn scores_that_hardly_differ_must_still_differ_alike() {
+        let close = found([1.0, 2.0, 3.0], [1.0, 2.0, 3.0003]);
+        assert!((close.relative - 1e-4).abs() < 1e-6 && (close.spread - 1.5e-4).abs() < 1e-6);
+        assert!(close.is_rounding());
+        assert!(!found([1.0, 2.0, 3.0], [1.0, 2.0, 3.3]).is_rounding());
+        // All within 1e-4 of each other: near the largest value, and yet in another order.
+        assert!(!found([1.0, 1.0001, 1.0002], [1.0002, 1.0001, 1.0]).is_rounding());
+        assert!(found([1.0, 1.0001, 1.0002], [1.0, 1.0001, 1.000_201]).is_rounding());
+        // A collapsed model's differ by rounding alone, and by nothing.
+        assert!(found([1.0, 1.0, 1.0], [1.0, 1.000_000_1, 1.0]).is_rounding());
+        assert!(found([1.0, 1.0, 1.0], [1.0, 1.0, 1.0]).is_rounding());
+        assert!(!found([1.0, 1.0, 1.0], [f32::NAN, 1.0, 1.0]).is_rounding());
+        // A score of nearly nothing may be another such.
+        let [small, smaller] = [1e-8, 1e-9].map(|score| Numbers(vec![score]));
+        assert!(small.against_or_one(&smaller).is_rounding() && !small.against(&smaller).is_rounding());
+        assert!(!small.against_or_one(&Numbers(vec![0.01])).is_rounding());
     }
 }

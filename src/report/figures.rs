@@ -20,7 +20,7 @@ const FEW: usize = 10;
 /// What one evaluation found.
 ///
 /// As JSON, one object: `recipe`, `data`, `split`, where it stands the seed and the weights, and then the fields of the
-/// headline protocol (`protocol`, `queries`, `skipped`, `gallery`, `metrics`, `cmc`). Whoever reads `metrics` at the top
+/// headline protocol (`protocol`, `queries`, `skipped`, `gallery`, `identities`, `metrics`, `cmc`). Whoever reads `metrics` at the top
 /// thus always reads the protocol that the recipe's published figures are for. Further protocols (the instance mode
 /// beside the centroid mode, the gallery without distractors) are a list of such objects under `also`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -206,8 +206,7 @@ impl EvalReport {
         let fewest = self.protocols().filter_map(|protocol| protocol.identities).min();
         fewest.filter(|&count| count < FEW).map(|count| {
             format!(
-                "the queries are of {} only: with fewer than {FEW} to resample the intervals are too narrow, and further ones \
-                 may well lie outside",
+                "the queries are of {} only: fewer than {FEW} make intervals too narrow to rely on",
                 counted(count, "identity", "identities")
             )
         })

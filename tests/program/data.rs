@@ -236,7 +236,20 @@ fn init_writes_recipes_that_pass_their_check() {
         assert_eq!(ours["paper"]["title"], theirs["paper"]["title"]);
         assert_eq!(ours["data"]["dataset"].as_str(), Some("folder"));
         assert_eq!(ours["eval"]["modes"].as_array().unwrap().len(), 1);
+        // Four classes are trained on: no batch is of more.
+        let classes = ours["data"]["sampler"].get("classes");
+        assert!(
+            classes.is_none_or(|count| count.as_integer() == Some(4)),
+            "{ours}"
+        );
     }
+    let step = [
+        "check",
+        "wardrobe-street2shop-triplet-photos.toml",
+        "--device",
+        "cpu",
+    ];
+    place.ok(&step);
     // A base in a file is found from where the recipe lies.
     place.write("mine.toml", "extends = \"quickstart\"\n[train]\nepochs = 3\n");
     place.ok(&[
@@ -270,7 +283,7 @@ fn init_writes_recipes_that_pass_their_check() {
     place.ok(&["data", "init", "closed"]);
     place.ok(&["check", "closed.toml", "--device", "cpu"]);
 
-    for data in ["kinds", "items.csv"] {
+    for data in ["own", "items.csv"] {
         let init = format!("`tailor data init {data}` writes a recipe");
         place.fails(&["train", data]).says(&[&init]);
     }

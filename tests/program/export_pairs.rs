@@ -210,3 +210,56 @@ fn features_that_are_computed_here_are_described() {
             == std::fs::read(place.run("grid").join("vocabulary.json")).unwrap()
     );
 }
+
+#[test]
+fn a_released_checkpoint_goes_out_as_it_came() {
+    let place = Place::new();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sgraf_tiny");
+    for head in ["saf", "sgr"] {
+        let (recipe, weights) = (format!("sgraf-{head}-f30k"), format!("{fixtures}/{head}.pth.tar"));
+        let vocabulary = format!("data.vocabulary={fixtures}/vocab.json");
+        let export = |weights: &str, format: &str, out: &str| {
+            let mut args = vec![
+                "export",
+                &recipe,
+                "--weights",
+                weights,
+                "--format",
+                format,
+                "--out",
+                out,
+            ];
+            let sets = [
+                &vocabulary,
+                "model.dim=32",
+                "model.similarity_dim=16",
+                "model.word_dim=16",
+            ];
+            args.extend(sets.iter().flat_map(|set| ["--set", set]));
+            place.both(&args)
+        };
+        let first = format!("{head}.safetensors");
+        let (_, said) = export(&weights, "safetensors", &first);
+        assert!(!said.contains("no module for"), "{said}");
+        // What was written is read again and written the same.
+        export(&first, "safetensors", "again.safetensors");
+        assert!(
+            read(&place, &first) == read(&place, "again.safetensors"),
+            "{head}"
+        );
+        for file in ["again.safetensors", "again.json", "again.vocabulary.json"] {
+            std::fs::remove_file(place.path().join(file)).unwrap();
+        }
+        // Its scores differ widely: the lowest are where runtimes end the sigmoid.
+        let (_, said) = export(&weights, "onnx", head);
+        assert!(
+            said.contains("of what lies between the highest and the lowest"),
+            "{said}"
+        );
+        let card = card(&place, &format!("{head}/model.json"));
+        assert_eq!(
+            card["onnx"]["graphs"][0]["inputs"][0]["shape"],
+            json!(["images", 36, 16])
+        );
+    }
+}

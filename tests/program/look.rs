@@ -183,11 +183,8 @@ fn neighbours_leave_the_run_s_own_figures() {
     assert!(own() == before, "the run's own figures were replaced");
     assert!(read(run.join("re-ranked/report.html")).contains("instance, re-ranked"));
     // Twelve classes, of which a few are tested on: too few to resample.
-    assert!(
-        text.contains("to resample the intervals are too narrow"),
-        "{text}"
-    );
-    assert!(before[1].contains("to resample the intervals are too narrow"));
+    assert!(text.contains("make intervals too narrow"), "{text}");
+    assert!(before[1].contains("make intervals too narrow"));
 }
 
 #[test]

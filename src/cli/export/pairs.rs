@@ -22,8 +22,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// How far an ONNX graph's numbers may be from the model's.
-const LIMIT: f64 = 1e-3;
 const VOCABULARY: &str = "vocabulary.json";
 const CARD: &str = "model.json";
 
@@ -157,12 +155,14 @@ impl<P: PairPaper> Trained<P> {
         let stored = self.model(&self.stored)?;
         let mut found = Found::default();
         for sample in samples {
-            found = found.max(sample.logits(&exact)?.against(&sample.logits(&stored)?));
+            found = found.max(sample.logits(&exact)?.logits_against(&sample.logits(&stored)?));
         }
         say!(
-            "rounding {} weights move scores before the sigmoid by at most {:.1e} of the largest",
+            "rounding {} weights move scores before the sigmoid by at most {:.1e} of the largest, {:.1e} of what lies between the highest \
+             and the lowest",
             self.dtype.name(),
-            found.0
+            found.relative,
+            found.spread
         );
         Ok((stored, hash))
     }
@@ -228,7 +228,7 @@ impl<P: PairPaper> Trained<P> {
         let one = |draw: u64| {
             let samples = Sample::some(&self.facts, draw);
             samples.iter().try_fold(Found::default(), |found, sample| {
-                Ok(found.max(opened.compare(model, sample, LIMIT)?))
+                Ok(found.max(opened.compare(model, sample)?))
             })
         };
         (1..draws).fold(one(0), |found, draw| found.or_else(|_| one(draw)))
@@ -273,9 +273,11 @@ impl<P: PairPaper> Trained<P> {
             Ok(())
         })?;
         say!(
-            "compare  the graphs in tract, {}: vectors and scores differ by at most {:.1e} of the largest value",
+            "compare  the graphs in tract, {}: vectors and scores differ by at most {:.1e} of the largest value, logits by {:.1e} of \
+             what lies between the highest and the lowest",
             Sample::describe(&samples),
-            found.0
+            found.relative,
+            found.spread
         );
         let files = Tower::ALL.map(Tower::file).into_iter().chain([VOCABULARY, CARD]);
         let written: Vec<PathBuf> = files.map(|file| args.out.join(file)).collect();

@@ -13,6 +13,7 @@ mod act;
 pub mod conv;
 pub mod depthwise;
 mod fold;
+pub mod gate;
 pub mod gru;
 pub mod matching;
 pub mod norm;

@@ -1,12 +1,13 @@
 //! One vector for a whole image or caption: the host's gated self-attention, the plain mean, or T-EMDE in their place.
 
 use super::encoders;
+use crate::nn::host::{self, gate};
 use crate::nn::{BatchNorm, BatchNormConfig, Draw, Lengths, ParamInfo, TEmde, TEmdeConfig, unit};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::tensor::activation::{softmax, tanh};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
 
 /// Which global vector is used.
 #[derive(Config, Debug)]
@@ -168,15 +169,45 @@ fn average(tokens: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
     sum / number
 }
 
-/// Gates `l ⊙ g`, scores them, and gives the weighted sum of the tokens. `[sets, tokens, dim]` twice → `[sets, dim]`.
-fn pool(tokens: Tensor<3>, gated: Tensor<3>, score: &Linear, mask: Option<Tensor<2>>) -> Tensor<2> {
+/// Weighs tokens by `softmax( (Dropout(tanh x) ⊙ whole) · w3 )` under the mask, and gives their sum, of length 1: tokens and `x`
+/// `[sets, tokens, dim]`, whole `[sets, dim]` → `[sets, dim]`.
+fn pool(
+    tokens: Tensor<3>,
+    x: Tensor<3>,
+    whole: Tensor<2>,
+    dropout: &Dropout,
+    score: &Linear,
+    mask: Option<Tensor<2>>,
+) -> Tensor<2> {
     let [sets, count, dim] = tokens.dims();
-    let mut scores = score.forward(gated).reshape([sets, count]);
+    let mut scores = scores(x, whole, dropout, score);
     if let Some(mask) = mask {
         scores = scores.mask_fill(mask.equal_elem(0.0), f32::NEG_INFINITY);
     }
     let weights = softmax(scores, 1).reshape([sets, 1, count]);
     unit(weights.matmul(tokens).reshape([sets, dim]), 1)
+}
+
+/// `(Dropout(tanh x) ⊙ whole) · w3`, `[sets, tokens]`: one operation on the CPU.
+fn scores(x: Tensor<3>, whole: Tensor<2>, dropout: &Dropout, score: &Linear) -> Tensor<2> {
+    let [sets, count, dim] = x.dims();
+    let device = x.device();
+    let drops = dropout.training.is_enabled() && device.is_autodiff() && dropout.prob > 0.0;
+    let share = if drops { dropout.prob as f32 } else { 0.0 };
+    // No seed is drawn that nobody uses.
+    let seed = |device: &Device| {
+        let range = Distribution::Uniform(0.0, f64::from(1 << 24));
+        Tensor::<1>::random([1], range, device).into_scalar::<f32>() as u32
+    };
+    if host::takes(&x) {
+        let seed = if drops { seed(&device.clone().inner()) } else { 0 };
+        let found = gate::scores(&x, &whole, &score.weight.val(), gate::Dropout { share, seed });
+        if let (Some(found), Some(bias)) = (found, &score.bias) {
+            return found + bias.val().unsqueeze::<2>();
+        }
+    }
+    let gates = dropout.forward(tanh(x)) * whole.reshape([sets, 1, dim]).expand([sets, count, dim]);
+    score.forward(gates).reshape([sets, count])
 }
 
 /// The host's pooling of regions: `l = Dropout(tanh(BN_R(V · W1)))`, `g = Dropout(tanh(BN_D(q · W2)))` of the mean region `q`,
@@ -195,16 +226,20 @@ pub struct VisualAttention {
 impl VisualAttention {
     /// `[images, regions, dim]` → `[images, dim]`.
     pub fn forward(&self, regions: Tensor<3>) -> Tensor<2> {
-        let [images, count, dim] = regions.dims();
+        let [images, _, dim] = regions.dims();
         let (linear, norm) = &self.embedding_local;
-        let local = self
-            .dropout
-            .forward(tanh(norm.forward(linear.forward(regions.clone()))));
+        let local = norm.forward(linear.forward(regions.clone()));
         let query = regions.clone().mean_dim(1).reshape([images, dim]);
         let (linear, norm) = &self.embedding_global;
         let whole = self.dropout.forward(tanh(norm.forward(linear.forward(query))));
-        let gated = local * whole.reshape([images, 1, dim]).expand([images, count, dim]);
-        pool(regions, gated, &self.embedding_common[0], None)
+        pool(
+            regions,
+            local,
+            whole,
+            &self.dropout,
+            &self.embedding_common[0],
+            None,
+        )
     }
 }
 
@@ -223,15 +258,18 @@ pub struct TextAttention {
 impl TextAttention {
     /// `[captions, tokens, dim]` and their mask `[captions, tokens]` → `[captions, dim]`.
     pub fn forward(&self, words: Tensor<3>, mask: Tensor<2>) -> Tensor<2> {
-        let [captions, count, dim] = words.dims();
-        let local = self
-            .dropout
-            .forward(tanh(self.embedding_local[0].forward(words.clone())));
+        let local = self.embedding_local[0].forward(words.clone());
         let query = average(words.clone(), mask.clone());
         let whole = self
             .dropout
             .forward(tanh(self.embedding_global[0].forward(query)));
-        let gated = local * whole.reshape([captions, 1, dim]).expand([captions, count, dim]);
-        pool(words, gated, &self.embedding_common[0], Some(mask))
+        pool(
+            words,
+            local,
+            whole,
+            &self.dropout,
+            &self.embedding_common[0],
+            Some(mask),
+        )
     }
 }

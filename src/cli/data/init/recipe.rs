@@ -65,7 +65,7 @@ pub(super) fn recipe(
     let train: usize = counts.values().sum();
     let prepared = match base {
         PLAIN => fresh(found, &sizes, (classes, per_class), &mut assumed),
-        _ => kept(base, below, &mut assumed),
+        _ => kept(base, below, sizes.len(), &mut assumed),
     };
 
     // Splits.
@@ -357,14 +357,23 @@ fn fresh(
     )
 }
 
-/// Batches and pictures as the base has them: its weights may expect them so.
-fn kept(base: &str, below: &Recipe, assumed: &mut Vec<String>) -> String {
+/// Batches and pictures as the base has them: its weights may expect them so. Batches of more classes than the data has get fewer.
+fn kept(base: &str, below: &Recipe, classes: usize, assumed: &mut Vec<String>) -> String {
     assumed.push(format!(
         "pictures are prepared and batches drawn as {base} does it (`tailor recipes show {base} --resolved`)"
     ));
     let mut text = String::new();
     for key in ["sampler", "train_transform", "eval_transform"] {
-        match below.toml(&format!("data.{key}")) {
+        let mut value = below.toml(&format!("data.{key}"));
+        if let Some(wanted) = value.as_mut().and_then(|value| value.get_mut("classes"))
+            && let Some(count) = wanted.as_integer().filter(|&count| count > classes as i64)
+        {
+            *wanted = (classes as i64).into();
+            assumed.push(format!(
+                "a batch is of {classes} classes: {base} has {count}, and here no more have two pictures to train on"
+            ));
+        }
+        match value {
             Some(value) => text.push_str(&written(key, &value)),
             None => {}
         }

@@ -3,7 +3,7 @@
 use super::super::encoders::{EncoderConfig, ImageEncoder, TextEncoder};
 use super::super::global::GlobalKind;
 use super::super::hard_pairs;
-use super::super::similarity::{Head, Similarity, SimilarityConfig};
+use super::super::similarity::{EncodedCaptions, EncodedImages, Head, Similarity, SimilarityConfig};
 use crate::device::cpu;
 use crate::losses::HardestHinge;
 use crate::nn::init::tests::noise;
@@ -38,14 +38,14 @@ struct Batch {
 impl Matcher {
     fn new(head: Head, device: &Device) -> Self {
         let global = GlobalKind::TEmde {
-            layer: TEmdeConfig::new(DIM).with_partitions(4).with_bits(3),
+            layer: TEmdeConfig::new(DIM).with_partitions(4).with_bits(4),
             share: true,
         };
         let encoders = EncoderConfig::new(WORDS)
-            .with_image_dim(16)
-            .with_word_dim(12)
+            .with_image_dim(32)
+            .with_word_dim(16)
             .with_dim(DIM)
-            .with_dropout(knob("DROP", 0.1));
+            .with_dropout(0.0);
         let model = Self {
             image: encoders.image(device),
             text: encoders.text(device),
@@ -56,30 +56,18 @@ impl Matcher {
         initialise(model, 1, |info| global.draw(info))
     }
 
-    /// The loss of all pairs.
-    fn loss(&self, batch: &Batch, hinge: &HardestHinge, device: &Device) -> Tensor<1> {
-        let words = self
-            .text
-            .forward(Tensor::from_data(batch.ids.clone(), device), &batch.lengths);
-        let regions = self
-            .image
-            .forward(Tensor::from_data(batch.features.clone(), device));
-        let images = self.similarity.images(regions);
+    fn encoded(&self, batch: &Batch, device: &Device) -> (EncodedImages, EncodedCaptions) {
+        let data = |data: &TensorData| Tensor::from_data(data.clone(), device);
+        let regions = self.image.forward(data(&batch.features));
+        let ids = Tensor::from_data(batch.ids.clone(), device);
+        let words = self.text.forward(ids, &batch.lengths);
         let captions = self.similarity.captions(words, batch.lengths.clone());
-        hard_pairs::loss(&self.similarity, &images, &captions, hinge, None)
+        (self.similarity.images(regions), captions)
     }
 
     /// How many images' own captions, and captions' own images, score above all others; ties count against them.
     fn found(&self, batch: &Batch) -> [usize; 2] {
-        let device = cpu();
-        let words = self
-            .text
-            .forward(Tensor::from_data(batch.ids.clone(), &device), &batch.lengths);
-        let regions = self
-            .image
-            .forward(Tensor::from_data(batch.features.clone(), &device));
-        let images = self.similarity.images(regions);
-        let captions = self.similarity.captions(words, batch.lengths.clone());
+        let (images, captions) = self.encoded(batch, &cpu());
         let scores = self.similarity.all(&images, &captions).into_data();
         let scores: Vec<f32> = scores.try_into_vec_as().unwrap();
         let first = |at: &dyn Fn(usize, usize) -> usize| {
@@ -95,25 +83,19 @@ impl Matcher {
     }
 }
 
-fn knob(name: &str, default: f64) -> f64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(default)
-}
-
+/// 300 steps on one batch bring the loss below 0.05 a pair, and every image finds its caption, every caption its image.
 fn by_heart(head: Head) {
     let device = cpu().autodiff();
     let mut random = stream(2, "captions", &[]);
     let ids: Vec<i32> = (0..PAIRS * LONGEST).map(|_| random.below(WORDS) as i32).collect();
     let batch = Batch {
-        features: noise([PAIRS, 5, 16], 1).into_data(),
+        features: noise([PAIRS, 5, 32], 1).into_data(),
         ids: TensorData::new(ids, [PAIRS, LONGEST]),
         lengths: Lengths::new((0..PAIRS).map(|row| LONGEST - row / 32).collect(), LONGEST),
     };
     let mut model = Matcher::new(head, &device);
     let adam: OptimizerSection =
-        serde_json::from_value(serde_json::json!({ "kind": "adam", "lr": knob("LR", 5e-3) })).unwrap();
+        serde_json::from_value(serde_json::json!({ "kind": "adam", "lr": 5e-3 })).unwrap();
     let mut optimizer = Optimizer::new(Groups::new(&adam, "").unwrap());
     let mut losses = Vec::new();
     for step in 0..STEPS {
@@ -121,9 +103,10 @@ fn by_heart(head: Head) {
         // All negatives at first, off the plateau.
         let hinge = HardestHinge {
             margin: 0.2,
-            hardest: step >= knob("WARM", 60.0) as u64,
+            hardest: step >= 60,
         };
-        let loss = model.loss(&batch, &hinge, &device);
+        let (images, captions) = model.encoded(&batch, &device);
+        let loss = hard_pairs::loss(&model.similarity, &images, &captions, &hinge, None);
         losses.push(loss.clone().into_scalar::<f32>() / PAIRS as f32);
         let grads = GradientsParams::from_grads(loss.backward(), &model);
         let (grads, _) = grads::clip(&model, grads, 2.0);
