@@ -1,6 +1,5 @@
 //! `tailor eval`.
 
-use super::run::published;
 use super::session::{EvalFlags, Session, Verb, for_room};
 use super::{CliError, RUNS, Which, run_of, say, weights_at, weights_of};
 use crate::backbones::layouts::recognised;
@@ -324,7 +323,6 @@ impl Verb for Eval {
             ..self.flags
         };
         let session = S::open_to_evaluate(plan, flags, tensors.as_ref(), &self.device)?;
-        let mut published = published(&session.common().about);
         say!("{}", session.describe());
         let (model, report) = session.model(&self.device)?;
         let (model, which, source) = match self.target.weights.as_ref().zip(tensors) {
@@ -342,7 +340,7 @@ impl Verb for Eval {
         };
         let mut evaluation = session.evaluate(&model, &self.device, &which, &source)?;
         if let Some(other) = &self.other {
-            let report = &mut evaluation.report;
+            let (report, published) = (&mut evaluation.report, &mut evaluation.published);
             report.data = format!("{} (recipe {})", report.data, other.recipe.name);
             let mut known = other
                 .about
@@ -353,16 +351,16 @@ impl Verb for Eval {
                 figure.source = format!("{}, trained on it", figure.source);
             }
             if let Some(run) = &self.target.run {
-                beside_its_own(report, &mut published, run);
-                known.append(&mut published);
+                beside_its_own(report, published, run);
+                known.append(published);
             }
-            published = known;
+            *published = known;
         }
         evaluation.report.write(&self.folder.join(EVAL))?;
         // The record of a run's training belongs to the run's own weights only.
         let run = self.target.source.as_deref();
         let page = session.look(&evaluation, &self.device, &self.folder, run);
-        Ok((evaluation.report, published, page))
+        Ok((evaluation.report, evaluation.published, page))
     }
 }
 

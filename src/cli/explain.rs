@@ -18,7 +18,7 @@ pub use choose::ExplainError;
 use choose::{Which, Words};
 use serde_json::{Value, json};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Shows why an image and a caption score as they do: where each word looks, and what carried the score.
 #[derive(Debug, clap::Args)]
@@ -110,11 +110,11 @@ impl PairVerb for Explaining {
         let Some((path, which)) = target.weights.clone() else {
             return Err(CliError::NoWeights(args.run).into());
         };
-        let name = match &target.run {
-            Some(run) => run.file_name().map(|name| name.to_string_lossy().into_owned()),
-            None => None,
-        };
-        let name = name.unwrap_or_else(|| target.recipe.name.clone());
+        let run = target.run.as_deref().and_then(Path::file_name);
+        let name = run.map_or_else(
+            || target.recipe.name.clone(),
+            |run| run.to_string_lossy().into_owned(),
+        );
         let plan = PairSession::<P>::read(target.recipe)?;
         let tensors = PairSession::<P>::weights(&plan, &path)?;
         let flags = EvalFlags {

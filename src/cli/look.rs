@@ -1,13 +1,12 @@
 //! What is written for a person to look at after a training or an evaluation.
 
-use super::run::published;
 use super::say;
 use super::session::{Common, Evaluation, ImageSession, Matched, PairSession, Seen, Session};
 use crate::data::image::DecodeOptions;
 use crate::device::Device;
 use crate::export::projector::{self, Points};
 use crate::papers::{ImagePaper, PairPaper};
-use crate::report::figures::{EvalReport, Published};
+use crate::report::figures::EvalReport;
 use crate::report::{self, Matches, Page, Showcase, page};
 use crate::train::run_folder::RunFolder;
 use crate::train::sinks::{jsonl, tensorboard};
@@ -65,7 +64,7 @@ fn write<P: ImagePaper>(
     run: Option<&Path>,
 ) -> crate::Result<PathBuf> {
     let plan = &session.plan;
-    let Evaluation { report, seen } = evaluation;
+    let Evaluation { report, seen, .. } = evaluation;
     let Seen { embedded, ranks } = seen;
     let common = &plan.common;
     let showcase = Showcase::new(&session.task, embedded, ranks.as_ref(), device, common.train.seed)?;
@@ -76,7 +75,7 @@ fn write<P: ImagePaper>(
         showcase: Some(&showcase),
         table: Some(&session.table),
         decode: plan.data.decode,
-        ..record.page(common, report)
+        ..record.page(common, evaluation)
     }
     .write(&path)?;
     Ok(path)
@@ -91,7 +90,7 @@ pub fn of_pairs<P: PairPaper>(
 ) -> Option<PathBuf> {
     let write = || -> crate::Result<PathBuf> {
         let common = session.common();
-        let Evaluation { report, seen } = evaluation;
+        let Evaluation { report, seen, .. } = evaluation;
         let split = session.evaluated();
         let show = Matches::new(&seen.scores, &split.truth, seen.logits, common.train.seed);
         let faces = session.faces()?;
@@ -110,7 +109,7 @@ pub fn of_pairs<P: PairPaper>(
             }),
             data: &data,
             decode: session.plan.data.decode(),
-            ..record.page(common, report)
+            ..record.page(common, evaluation)
         }
         .write(&path)?;
         Ok(path)
@@ -132,7 +131,6 @@ fn written(page: crate::Result<PathBuf>) -> Option<PathBuf> {
 /// What is known of the run that weights come from.
 struct Record {
     name: String,
-    published: Vec<Published>,
     recipe: String,
     system: Vec<(String, String)>,
     lines: Vec<jsonl::Line>,
@@ -179,7 +177,6 @@ impl Record {
         fact("evaluated on", system_name);
         Ok(Self {
             name,
-            published: published(&common.about),
             recipe: common.recipe.resolved(),
             system,
             lines,
@@ -188,12 +185,12 @@ impl Record {
     }
 
     /// A page without data and searches.
-    fn page<'a>(&'a self, common: &'a Common, report: &'a EvalReport) -> Page<'a> {
+    fn page<'a, T>(&'a self, common: &'a Common, evaluation: &'a Evaluation<T>) -> Page<'a> {
         Page {
             name: &self.name,
             about: &common.about,
-            report,
-            published: &self.published,
+            report: &evaluation.report,
+            published: &evaluation.published,
             lines: &self.lines,
             best: &common.train.best,
             showcase: None,

@@ -19,7 +19,7 @@ use crate::device::Device;
 use crate::papers::registry::{self, ROOMS, Visitor};
 use crate::papers::{Capability, ImagePaper, Objective, PairPaper, Paper};
 use crate::recipe::{self, PaperSection, Reader, Recipe};
-use crate::report::figures::EvalReport;
+use crate::report::figures::{EvalReport, Published};
 use crate::search::{Expansion, Rerank};
 use crate::train::engine::Hooks;
 use crate::train::grid::GridSection;
@@ -82,6 +82,8 @@ impl Common {
 pub struct Evaluation<T> {
     /// The figures.
     pub report: EvalReport,
+    /// What was published, to stand beside them.
+    pub published: Vec<Published>,
     /// What they were found with, for a person to look at.
     pub seen: T,
 }

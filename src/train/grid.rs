@@ -335,9 +335,7 @@ impl Grid {
 
     /// Writes what the evaluation of a run needs beside its recipe into its folder.
     pub fn keep(&self, run: &Path) -> crate::Result<()> {
-        self.vocabulary
-            .write(&run.join(VOCABULARY))
-            .map_err(PairError::from)?;
+        keep_vocabulary(run, &self.vocabulary)?;
         if let Some(standard) = &self.standard {
             write_whole(&run.join(STANDARD), |file| {
                 Ok(serde_json::to_writer(file, standard.as_ref())?)
@@ -345,6 +343,16 @@ impl Grid {
         }
         Ok(())
     }
+}
+
+/// Writes the words of a run's captions into its folder.
+pub fn keep_vocabulary(run: &Path, vocabulary: &Vocabulary) -> crate::Result<()> {
+    Ok(vocabulary.write(&run.join(VOCABULARY)).map_err(PairError::from)?)
+}
+
+/// Whether a run's folder holds the words of its captions.
+pub fn has_vocabulary(run: &Path) -> bool {
+    run.join(VOCABULARY).exists()
 }
 
 /// The words of a run's captions.

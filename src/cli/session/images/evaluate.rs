@@ -1,7 +1,7 @@
 //! Evaluation of models that embed pictures.
 
 use super::ImageSession;
-use crate::cli::run::{grouped, weights_hash};
+use crate::cli::run::{grouped, published, weights_hash};
 use crate::cli::session::Evaluation;
 use crate::cli::session::Session;
 use crate::cli::{bar, say};
@@ -120,6 +120,7 @@ pub fn evaluate<P: ImagePaper>(
     };
     Ok(Evaluation {
         report,
+        published: published(&plan.common.about),
         seen: Seen { embedded, ranks },
     })
 }

@@ -3,7 +3,7 @@
 use super::{PairPlan, PairSession};
 use crate::backbones::weights;
 use crate::cli::eval::{self, Target};
-use crate::cli::run::{grouped, weights_hash};
+use crate::cli::run::{grouped, published, weights_hash};
 use crate::cli::session::{Evaluation, Session};
 use crate::cli::{CliError, bar, say};
 use crate::data::pairs::Precomputed;
@@ -174,6 +174,7 @@ impl<P: PairPaper> PairSession<P> {
         };
         Ok(Evaluation {
             report,
+            published: published(&common.about),
             seen: Matched {
                 scores,
                 logits: self.ensemble.is_empty(),

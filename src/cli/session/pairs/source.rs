@@ -7,6 +7,7 @@ use crate::data::pairs::{Faces, PairSection, Part, Precomputed};
 use crate::data::text::Vocabulary;
 use crate::device::Device;
 use crate::recipe::Reader;
+use crate::train::TrainError;
 use crate::train::grid::{self, FeatureSection, Grid, GridSection};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -22,7 +23,7 @@ pub enum PairData {
 /// Opened data of either kind.
 pub enum Source {
     /// Features and captions in files.
-    Precomputed(PairSection, Vocabulary),
+    Precomputed(Box<PairSection>, Vocabulary),
     /// A table's pictures.
     Grid(Box<Grid>),
 }
@@ -63,8 +64,9 @@ impl PairData {
     /// The vocabulary of a run with this data.
     pub fn vocabulary_of(&self, run: &Path) -> crate::Result<Vocabulary> {
         match self {
-            Self::Precomputed(section) => section.vocabulary(),
-            Self::Grid(_) => grid::vocabulary_of(run),
+            // Runs from before the copy was kept have none.
+            Self::Precomputed(section) if !grid::has_vocabulary(run) => section.vocabulary(),
+            Self::Precomputed(_) | Self::Grid(_) => grid::vocabulary_of(run),
         }
     }
 
@@ -160,7 +162,18 @@ impl PairData {
             Self::Precomputed(section) => {
                 // A folder that is missing is said before a training, not after it.
                 section.pictures()?;
-                return Ok(Source::Precomputed(section.clone(), section.vocabulary()?));
+                let vocabulary = section.vocabulary()?;
+                if let Some(run) = run.filter(|run| grid::has_vocabulary(run))
+                    && grid::vocabulary_of(run)? != vocabulary
+                {
+                    return Err(TrainError::Setting(format!(
+                        "{} numbers words otherwise than the run {} was trained with: leave data.vocabulary as it was, or train anew",
+                        section.vocabulary,
+                        run.display()
+                    ))
+                    .into());
+                }
+                return Ok(Source::Precomputed(Box::new(section.clone()), vocabulary));
             }
             Self::Grid(section) => section,
         };
@@ -244,7 +257,7 @@ impl Source {
     /// Writes what the evaluation of a run needs of its training data.
     pub fn keep(&self, run: &Path) -> crate::Result<()> {
         match self {
-            Self::Precomputed(..) => Ok(()),
+            Self::Precomputed(_, vocabulary) => grid::keep_vocabulary(run, vocabulary),
             Self::Grid(grid) => grid.keep(run),
         }
     }

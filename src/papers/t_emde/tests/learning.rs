@@ -38,12 +38,12 @@ struct Batch {
 impl Matcher {
     fn new(head: Head, device: &Device) -> Self {
         let global = GlobalKind::TEmde {
-            layer: TEmdeConfig::new(DIM).with_partitions(4).with_bits(4),
+            layer: TEmdeConfig::new(DIM).with_partitions(4).with_bits(3),
             share: true,
         };
         let encoders = EncoderConfig::new(WORDS)
-            .with_image_dim(32)
-            .with_word_dim(16)
+            .with_image_dim(16)
+            .with_word_dim(12)
             .with_dim(DIM)
             .with_dropout(0.0);
         let model = Self {
@@ -89,7 +89,7 @@ fn by_heart(head: Head) {
     let mut random = stream(2, "captions", &[]);
     let ids: Vec<i32> = (0..PAIRS * LONGEST).map(|_| random.below(WORDS) as i32).collect();
     let batch = Batch {
-        features: noise([PAIRS, 5, 32], 1).into_data(),
+        features: noise([PAIRS, 5, 16], 1).into_data(),
         ids: TensorData::new(ids, [PAIRS, LONGEST]),
         lengths: Lengths::new((0..PAIRS).map(|row| LONGEST - row / 32).collect(), LONGEST),
     };
@@ -110,7 +110,13 @@ fn by_heart(head: Head) {
         losses.push(loss.clone().into_scalar::<f32>() / PAIRS as f32);
         let grads = GradientsParams::from_grads(loss.backward(), &model);
         let (grads, _) = grads::clip(&model, grads, 2.0);
-        model = optimizer.step(model, grads, &[adam.lr]);
+        // At full rate the last steps decide by chance whether one pair of all comes second: a rate of 5.001e-3 in the place of 5e-3 did.
+        let rate = if step < STEPS * 2 / 3 {
+            adam.lr
+        } else {
+            adam.lr / 10.0
+        };
+        model = optimizer.step(model, grads, &[rate]);
     }
     let last = losses[losses.len() - 20..].iter().sum::<f32>() / 20.0;
     let found = model.valid().found(&batch);
