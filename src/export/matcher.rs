@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// The largest differences of two lists of numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Found {
-    /// Relative to the largest number.
+    /// Relative to the largest number; of logits and scores, relative to 1 where all are smaller.
     pub relative: f64,
     /// Of logits: relative to what lies between the highest and the lowest, because a model may give all pairs nearly one score, which
     /// a graph of anything would give as well.

@@ -158,7 +158,7 @@ impl<P: PairPaper> Trained<P> {
             found = found.max(sample.logits(&exact)?.logits_against(&sample.logits(&stored)?));
         }
         say!(
-            "rounding {} weights move scores before the sigmoid by at most {:.1e} of the largest, {:.1e} of what lies between the highest \
+            "rounding {} weights move scores before the sigmoid by at most {:.1e} of the largest (or of 1), {:.1e} of what lies between the highest \
              and the lowest",
             self.dtype.name(),
             found.relative,
@@ -273,7 +273,7 @@ impl<P: PairPaper> Trained<P> {
             Ok(())
         })?;
         say!(
-            "compare  the graphs in tract, {}: vectors and scores differ by at most {:.1e} of the largest value, logits by {:.1e} of \
+            "compare  the graphs in tract, {}: vectors and scores differ by at most {:.1e} of the largest value (or of 1), logits by {:.1e} of \
              what lies between the highest and the lowest",
             Sample::describe(&samples),
             found.relative,
