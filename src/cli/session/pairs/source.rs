@@ -64,9 +64,8 @@ impl PairData {
     /// The vocabulary of a run with this data.
     pub fn vocabulary_of(&self, run: &Path) -> crate::Result<Vocabulary> {
         match self {
-            // Runs from before the copy was kept have none.
-            Self::Precomputed(section) if !grid::has_vocabulary(run) => section.vocabulary(),
-            Self::Precomputed(_) | Self::Grid(_) => grid::vocabulary_of(run),
+            Self::Precomputed(section) => words_of(section, Some(run)),
+            Self::Grid(_) => grid::vocabulary_of(run),
         }
     }
 
@@ -162,17 +161,7 @@ impl PairData {
             Self::Precomputed(section) => {
                 // A folder that is missing is said before a training, not after it.
                 section.pictures()?;
-                let vocabulary = section.vocabulary()?;
-                if let Some(run) = run.filter(|run| grid::has_vocabulary(run))
-                    && grid::vocabulary_of(run)? != vocabulary
-                {
-                    return Err(TrainError::Setting(format!(
-                        "{} numbers words otherwise than the run {} was trained with: leave data.vocabulary as it was, or train anew",
-                        section.vocabulary,
-                        run.display()
-                    ))
-                    .into());
-                }
+                let vocabulary = words_of(section, run)?;
                 return Ok(Source::Precomputed(Box::new(section.clone()), vocabulary));
             }
             Self::Grid(section) => section,
@@ -193,6 +182,25 @@ impl PairData {
             say!("note     {note}");
         }
         Ok(Source::Grid(Box::new(grid)))
+    }
+}
+
+/// The words that captions are read with: those of the run, if it is one, which the section's file must not contradict.
+fn words_of(section: &PairSection, run: Option<&Path>) -> crate::Result<Vocabulary> {
+    let given = section.vocabulary();
+    // Runs from before the copy was kept have none.
+    let Some(run) = run.filter(|run| grid::has_vocabulary(run)) else {
+        return given;
+    };
+    let own = grid::vocabulary_of(run)?;
+    match given {
+        Ok(given) if given != own => Err(TrainError::Setting(format!(
+            "{} numbers words otherwise than the run {} was trained with: leave data.vocabulary as it was, or train anew",
+            section.vocabulary,
+            run.display()
+        ))
+        .into()),
+        _ => Ok(own),
     }
 }
 
