@@ -61,12 +61,16 @@ impl PairData {
         }
     }
 
-    /// The vocabulary of a run with this data.
-    pub fn vocabulary_of(&self, run: &Path) -> crate::Result<Vocabulary> {
-        match self {
+    /// The vocabulary of a run with this data; without a run, that of the recipe.
+    pub fn vocabulary_of(&self, run: Option<&Path>) -> crate::Result<Vocabulary> {
+        match (self, run) {
             // Runs from before the copy was kept have none.
-            Self::Precomputed(section) if !grid::has_vocabulary(run) => section.vocabulary(),
-            Self::Precomputed(_) | Self::Grid(_) => grid::vocabulary_of(run),
+            (Self::Precomputed(section), run) if !run.is_some_and(grid::has_vocabulary) => section.vocabulary(),
+            (_, Some(run)) => grid::vocabulary_of(run),
+            (_, None) => Err(TrainError::Setting(
+                "the numbers of words lie in the folder of the run that was trained: name the run, not a recipe".into(),
+            )
+            .into()),
         }
     }
 
