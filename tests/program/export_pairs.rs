@@ -1,6 +1,6 @@
 //! What other programs get of a matcher.
 
-use crate::common::Place;
+use crate::common::{Place, checkpoint};
 use crate::{grid, pairs};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -185,8 +185,23 @@ fn three_graphs_are_run_before_they_are_kept() {
         "other.json",
         r#"{"word2idx": {"<pad>": 0, "<start>": 1, "<end>": 2, "<unk>": 3}}"#,
     );
+    // A run has its own vocabulary; a file of weights has the recipe's.
+    let other = ["x", "--set", "data.vocabulary=other.json"];
+    let weights = checkpoint(&place.run("sgr"), 6).join("model.safetensors");
+    let recipe = [
+        "export",
+        "pairs.toml",
+        "--weights",
+        weights.to_str().unwrap(),
+        "--format",
+        "onnx",
+        "--out",
+    ];
     place
-        .fails(&[&args[..], &["x", "--set", "data.vocabulary=other.json"]].concat())
+        .fails(&[&recipe[..], &other, &sets].concat())
+        .says(&["has 4 words", "trained with 31"]);
+    place
+        .fails(&[&args[..], &other].concat())
         .says(&["other.json numbers words otherwise", "trained with"]);
     assert!(!place.path().join("x").exists());
 }

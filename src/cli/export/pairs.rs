@@ -45,16 +45,16 @@ pub fn run<P: PairPaper>(args: &ExportArgs, target: Target) -> crate::Result<()>
     let plan = PairSession::<P>::read(target.recipe)?;
     let weights = target.weights.unwrap_or_default();
     say!("weights  {} ({})", weights.0.display(), weights.1);
-    let run = target.run.unwrap_or_default();
+    let run = target.run.as_deref();
     match args.format {
         Format::Safetensors => {
             let beside = beside(args, &["json", "vocabulary.json"])?;
-            let trained = Trained::read(plan, weights, &run, args.dtype)?;
+            let trained = Trained::read(plan, weights, run, args.dtype)?;
             trained.safetensors(args, &beside)
         }
         _ => {
             let (parent, name) = place(args)?;
-            Trained::read(plan, weights, &run, args.dtype)?.onnx(args, parent, name)
+            Trained::read(plan, weights, run, args.dtype)?.onnx(args, parent, name)
         }
     }
 }
@@ -106,7 +106,12 @@ fn place(args: &ExportArgs) -> crate::Result<(&Path, &str)> {
 
 impl<P: PairPaper> Trained<P> {
     /// Reads the weights and what belongs to them. The data need not be there, but for the vocabulary.
-    fn read(plan: PairPlan<P>, weights: (PathBuf, String), run: &Path, dtype: Dtype) -> crate::Result<Self> {
+    fn read(
+        plan: PairPlan<P>,
+        weights: (PathBuf, String),
+        run: Option<&Path>,
+        dtype: Dtype,
+    ) -> crate::Result<Self> {
         let (path, which) = weights;
         let exact = PairSession::<P>::weights(&plan, &path)?;
         let facts = plan.paper.facts(&exact).ok_or_else(|| WeightsError::Format {
@@ -126,7 +131,7 @@ impl<P: PairPaper> Trained<P> {
         }
         let stored = dtype::stored(exact.clone(), dtype)?;
         Ok(Self {
-            features: plan.data.features_of(run, facts.dim)?,
+            features: plan.data.features_of(run.unwrap_or(Path::new("")), facts.dim)?,
             plan,
             facts,
             exact,

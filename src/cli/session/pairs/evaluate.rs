@@ -86,7 +86,7 @@ impl<P: PairPaper> PairSession<P> {
             return Err(refuse("it is of another room"));
         }
         let plan = Self::read(target.recipe)?;
-        if plan.data.vocabulary_of(&run)? != *self.source.vocabulary() {
+        if plan.data.vocabulary_of(Some(&run))? != *self.source.vocabulary() {
             return Err(refuse("its vocabulary is another"));
         }
         if !plan.data.sees_as(&self.plan.data) {

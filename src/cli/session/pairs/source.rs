@@ -61,11 +61,15 @@ impl PairData {
         }
     }
 
-    /// The vocabulary of a run with this data.
-    pub fn vocabulary_of(&self, run: &Path) -> crate::Result<Vocabulary> {
-        match self {
-            Self::Precomputed(section) => words_of(section, Some(run)),
-            Self::Grid(_) => grid::vocabulary_of(run),
+    /// The vocabulary of a run with this data; without a run, that of the recipe.
+    pub fn vocabulary_of(&self, run: Option<&Path>) -> crate::Result<Vocabulary> {
+        match (self, run) {
+            (Self::Precomputed(section), run) => words_of(section, run),
+            (Self::Grid(_), Some(run)) => grid::vocabulary_of(run),
+            (Self::Grid(_), None) => Err(TrainError::Setting(
+                "the numbers of words lie in the folder of the run that was trained: name the run, not a recipe".into(),
+            )
+            .into()),
         }
     }
 
