@@ -14,7 +14,7 @@ const TOKENS: [usize; 8] = [36, 64, 128, 256, 512, 1024, 2048, 4096];
 /// A set of tokens `[1, tokens, dim]` to one vector.
 enum Layer {
     Sketch(TEmde),
-    Attention(MultiHeadAttention),
+    Attention(Box<MultiHeadAttention>),
 }
 
 impl Layer {
@@ -32,14 +32,14 @@ impl Layer {
         [
             ("t_emde", sketch(Assignment::Hyperplanes)),
             ("t_emde_softmax", sketch(Assignment::Softmax)),
-            ("self_attention", Self::Attention(attention)),
+            ("self_attention", Self::Attention(Box::new(attention))),
         ]
     }
 
     fn valid(&self) -> Self {
         match self {
             Self::Sketch(layer) => Self::Sketch(layer.valid()),
-            Self::Attention(layer) => Self::Attention(layer.valid()),
+            Self::Attention(layer) => Self::Attention(Box::new(layer.valid())),
         }
     }
 

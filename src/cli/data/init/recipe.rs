@@ -373,9 +373,8 @@ fn kept(base: &str, below: &Recipe, classes: usize, assumed: &mut Vec<String>) -
                 "a batch is of {classes} classes: {base} has {count}, and here no more have two pictures to train on"
             ));
         }
-        match value {
-            Some(value) => text.push_str(&written(key, &value)),
-            None => {}
+        if let Some(value) = value {
+            text.push_str(&written(key, &value));
         }
     }
     text
