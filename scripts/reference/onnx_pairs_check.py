@@ -118,7 +118,7 @@ def host(module, folder, pooling):
         exec("\n".join(card["released"]["script"]), {})
     finally:
         os.chdir(here)
-    checkpoint = torch.load(folder / "model.pth.tar", weights_only=False)
+    checkpoint = torch.load(folder / "m.pth.tar", weights_only=False)
     model = module.SGRAF(checkpoint["opt"])
     if pooling != "self_attention":
         own = {name: t.float() for name, t in load_file(folder / "m.safetensors").items() if not name.startswith("model.")}

@@ -195,6 +195,15 @@ pub enum CliError {
         "give --out the ending of its format, such as .onnx, .safetensors, .npy, .fvecs or .jsonl"
     ))]
     Beside(PathBuf),
+    /// A folder where a file goes.
+    #[error("{} is a folder, and --format {format} writes one file", out.display())]
+    #[diagnostic(help("name the file, such as --out {}", out.join("model").display()))]
+    OneFile {
+        /// What was named.
+        out: PathBuf,
+        /// The format.
+        format: String,
+    },
     /// A recipe where trained weights are needed.
     #[error("{0} is a recipe, not a run: it has no trained weights")]
     #[diagnostic(help("name a run (`tailor runs` lists them), or a file of weights with --weights FILE"))]

@@ -104,6 +104,8 @@ pub struct Released {
     pub options: serde_json::Map<String, serde_json::Value>,
     /// Parameters that it has no module for.
     pub lacks: Vec<String>,
+    /// What of that code must be changed for it to load the weights strictly; none where nothing must.
+    pub strict: Option<String>,
     /// Lines of Python that make its checkpoint of the file of that name and of the card of that name beside it.
     pub script: fn(file: &str, card: &str) -> Vec<String>,
 }

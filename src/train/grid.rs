@@ -8,6 +8,7 @@ mod cells;
 mod section;
 
 pub use cache::{Cache, Made};
+pub use cells::{Cells, How};
 pub use section::{FeatureSection, GridSection, Kind};
 
 use crate::data::image::decode;
@@ -23,7 +24,6 @@ use crate::files::{read_text, write_whole};
 use crate::random;
 use crate::train::TrainError;
 use crate::train::retrieval::each_batch;
-use cells::Cells;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -212,7 +212,18 @@ fn features_that_are_computed_here_are_described() {
     grid::train(&place, "grid", &["--max-steps", "3"]);
     place.ok(&["export", "grid", "--format", "onnx", "--out", "shop"]);
     let card = card(&place, "shop/model.json");
+    assert!(place.path().join("shop/features.onnx").exists());
+    assert_eq!(
+        card["picture"]["outputs"][0]["shape"],
+        serde_json::json!(["images", 16, 48])
+    );
     let features = &card["features"];
+    assert!(
+        features["steps"][1]
+            .as_str()
+            .unwrap()
+            .contains("resize to height")
+    );
     assert_eq!((&features["regions"], &features["dim"]), (&16.into(), &48.into()));
     assert_eq!(features["made"]["transform"][0]["op"], "resize");
     assert_eq!(

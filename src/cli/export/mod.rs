@@ -187,6 +187,14 @@ fn check(args: &ExportArgs) -> crate::Result<()> {
 
 /// The files beside the one that is named, by their endings, none of which is written over unasked.
 fn beside(args: &ExportArgs, endings: &[&str]) -> crate::Result<Vec<PathBuf>> {
+    let written = args.out.as_os_str().to_string_lossy();
+    if args.out.is_dir() || written.ends_with(['/', '\\']) {
+        return Err(CliError::OneFile {
+            out: args.out.clone(),
+            format: args.format.name(),
+        }
+        .into());
+    }
     let beside: Vec<PathBuf> = endings
         .iter()
         .map(|ending| args.out.with_extension(ending))

@@ -6,16 +6,17 @@ use super::super::session::{PairPlan, PairSession, Session};
 use super::weights::pretty;
 use super::{CliError, ExportArgs, Format, beside, listed, say};
 use crate::backbones::weights::{self, Tensors, WeightsError};
-use crate::data::pairs::PairError;
+use crate::data::pairs::{PairError, Standard};
 use crate::data::text::Vocabulary;
 use crate::device::cpu;
 use crate::export::dtype::{self, Dtype};
 use crate::export::matcher::{Found, Opened, Sample};
 use crate::export::onnx::matching::{Sizes, Tower, tower};
-use crate::export::onnx::{self, About, OnnxError};
+use crate::export::onnx::{self, About, OnnxError, cells};
 use crate::files;
 use crate::papers::{Capability, Match, PairFacts, PairPaper, registry};
 use crate::train::TrainError;
+use crate::train::grid::Cells;
 use crate::train::run_folder::commit_folder;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ struct Trained<P> {
     stored: Tensors,
     vocabulary: Vocabulary,
     features: Value,
+    /// What makes features, where they are made here.
+    cells: Option<(Cells, [usize; 2], Option<Standard>)>,
     path: PathBuf,
     which: String,
     dtype: Dtype,
@@ -131,6 +134,7 @@ impl<P: PairPaper> Trained<P> {
         }
         let stored = dtype::stored(exact.clone(), dtype)?;
         Ok(Self {
+            cells: plan.data.cells_of(run.unwrap_or(Path::new("")))?,
             features: plan.data.features_of(run.unwrap_or(Path::new("")), facts.dim)?,
             plan,
             facts,
@@ -207,6 +211,7 @@ impl<P: PairPaper> Trained<P> {
                 "code": released.code,
                 "options": released.options,
                 "lacks": released.lacks,
+                "to_load_strictly": released.strict,
                 "script": (released.script)(&name(&args.out), &name(&beside[0])),
             }),
         );
@@ -217,6 +222,18 @@ impl<P: PairPaper> Trained<P> {
                 "note     the released code has no module for {} parameters, which keep our names: {}",
                 released.lacks.len(),
                 released.lacks.join(", ")
+            );
+        }
+        if let Some(change) = &released.strict {
+            say!(
+                "note     {} does not load these weights as it is: {change}",
+                released.code
+            );
+        }
+        if self.cells.is_some() {
+            say!(
+                "note     what makes features of a picture is in none of these files: --format onnx writes it as {}",
+                cells::FILE
             );
         }
         super::super::print(&listed([&args.out].into_iter().chain(beside)))
@@ -258,7 +275,18 @@ impl<P: PairPaper> Trained<P> {
             "onnx".into(),
             json!({ "opset": onnx::OPSET, "graphs": Tower::ALL.map(graph) }),
         );
-        let mut found = Found::default();
+        if let Some((made, [height, width], _)) = &self.cells {
+            card.insert(
+                "picture".into(),
+                json!({
+                    "file": cells::FILE,
+                    "inputs": [{ "name": "picture", "shape": ["images", 3, height, width], "holds": "RGB, prepared as features.steps say" }],
+                    "outputs": [{ "name": "features", "shape": ["images", made.count(), made.dim()],
+                                  "holds": "what image.onnx takes, shifted and scaled already" }],
+                }),
+            );
+        }
+        let (mut found, mut features) = (Found::default(), None);
         commit_folder(parent, name, |folder| -> crate::Result<()> {
             for part in Tower::ALL {
                 let bytes = tower(&model.parts(), part, self.dtype, &about);
@@ -268,6 +296,13 @@ impl<P: PairPaper> Trained<P> {
                     return Err(OnnxError::Size { path, bytes }.into());
                 }
                 files::write_whole(&folder.join(part.file()), |file| file.write_all(&bytes))?;
+            }
+            if let Some((made, output, standard)) = &self.cells {
+                let bytes = cells::cells(made, *output, standard.as_ref(), &about);
+                let path = folder.join(cells::FILE);
+                files::write_whole(&path, |file| file.write_all(&bytes))?;
+                let named = args.out.join(cells::FILE);
+                features = Some(cells::compare(&path, &named, made, *output, standard.as_ref())?);
             }
             let opened = Opened::open(folder, &args.out)?;
             found = self.compare(&opened, &model)?;
@@ -284,7 +319,16 @@ impl<P: PairPaper> Trained<P> {
             found.relative,
             found.spread
         );
-        let files = Tower::ALL.map(Tower::file).into_iter().chain([VOCABULARY, CARD]);
+        if let Some(difference) = features {
+            say!(
+                "features {} makes them of a picture: they differ by at most {difference:.1e} of the largest",
+                cells::FILE
+            );
+        }
+        let made = features.map(|_| cells::FILE);
+        let files = (Tower::ALL.map(Tower::file).into_iter())
+            .chain(made)
+            .chain([VOCABULARY, CARD]);
         let written: Vec<PathBuf> = files.map(|file| args.out.join(file)).collect();
         super::super::print(&listed(&written))
     }

@@ -16,6 +16,16 @@ impl ToOnnx for Trunk {
     }
 }
 
+impl Trunk {
+    /// As [`Trunk::forward_map`]: `[batch, 3, h, w]` → `[batch, feature_dim, h', w']`.
+    pub(super) fn map_to_onnx(&self, graph: &mut Graph, path: &str, x: &Value) -> Value {
+        match self {
+            Self::ResNet(net) => net.map_to_onnx(graph, path, x),
+            Self::Mobile(net) => net.map_to_onnx(graph, path, x),
+        }
+    }
+}
+
 fn activate(graph: &mut Graph, name: &str, act: Activation, x: &Value) -> Value {
     match act {
         Activation::Identity => x.clone(),
@@ -28,6 +38,15 @@ fn activate(graph: &mut Graph, name: &str, act: Activation, x: &Value) -> Value 
 impl ToOnnx for MobileNet {
     /// As [`MobileNet::forward`]: `[batch, 3, h, w]` → `[batch, 1280]`.
     fn to_onnx(&self, graph: &mut Graph, path: &str, x: &Value) -> Value {
+        let x = self.map_to_onnx(graph, path, x);
+        let x = graph.global_average(&format!("{path}.avgpool"), &x);
+        graph.flatten(&format!("{path}.flatten"), &x)
+    }
+}
+
+impl MobileNet {
+    /// As [`MobileNet::forward_map`]: `[batch, 3, h, w]` → `[batch, 1280, h', w']`.
+    fn map_to_onnx(&self, graph: &mut Graph, path: &str, x: &Value) -> Value {
         let at = |name: &str| format!("{path}.{name}");
         let net = self.config.net;
         let ours = Layout::Torchvision;
@@ -61,8 +80,6 @@ impl ToOnnx for MobileNet {
                 false => y,
             };
         }
-        let x = pair(graph, &net.head(ours), &self.head, act, &x);
-        let x = graph.global_average(&at("avgpool"), &x);
-        graph.flatten(&at("flatten"), &x)
+        pair(graph, &net.head(ours), &self.head, act, &x)
     }
 }

@@ -18,6 +18,7 @@
 //!
 //! A new layer or trunk is one implementation of [`ToOnnx`] beside those of `layers`, `resnet` and `mobile`.
 
+pub mod cells;
 mod error;
 pub mod graph;
 mod layers;

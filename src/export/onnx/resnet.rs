@@ -7,6 +7,15 @@ use crate::backbones::resnet::{Block, ResNet};
 impl ToOnnx for ResNet {
     /// As [`ResNet::forward`]: `[batch, 3, h, w]` → `[batch, feature_dim]`.
     fn to_onnx(&self, graph: &mut Graph, path: &str, x: &Value) -> Value {
+        let x = self.map_to_onnx(graph, path, x);
+        let x = graph.global_average(&format!("{path}.avgpool"), &x);
+        graph.flatten(&format!("{path}.flatten"), &x)
+    }
+}
+
+impl ResNet {
+    /// As [`ResNet::forward_map`]: `[batch, 3, h, w]` → `[batch, feature_dim, h', w']`.
+    pub(super) fn map_to_onnx(&self, graph: &mut Graph, path: &str, x: &Value) -> Value {
         let at = |name: &str| format!("{path}.{name}");
         let config = self.config();
         let x = self.conv1.to_onnx(graph, &at("conv1"), x);
@@ -30,8 +39,7 @@ impl ToOnnx for ResNet {
                 x = block.to_onnx(graph, &at(&format!("layer{}.{number}", stage + 1)), &x);
             }
         }
-        let x = graph.global_average(&at("avgpool"), &x);
-        graph.flatten(&at("flatten"), &x)
+        x
     }
 }
 

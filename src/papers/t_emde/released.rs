@@ -113,11 +113,28 @@ pub fn released(weights: &Tensors, loss: &LossSection) -> Released {
             .filter(|name| OWN.iter().any(|own| name.starts_with(own)))
             .cloned()
             .collect(),
+        strict: strict(weights),
         script,
     }
 }
 
-/// Makes `model.pth.tar` as the released train.py saves it.
+/// What of the released code must be changed for it to load these weights strictly; none where nothing must.
+fn strict(weights: &Tensors) -> Option<String> {
+    let slots = weights.get("similarity.global.v_global_w.embedding_local.1.weight");
+    match slots.map(|slots| slots.num_elements()) {
+        Some(REGIONS) => None,
+        Some(regions) => Some(format!(
+            "it has {REGIONS} regions written into model.py (num_region of VisualSA), these weights have {regions}: change that number"
+        )),
+        None => Some(
+            "it has self-attention in the place of these weights' global vectors (v_global_w, t_global_w): put a module of your own \
+             there, or take the ONNX graphs (--format onnx), which need none of it"
+                .into(),
+        ),
+    }
+}
+
+/// Makes a `.pth.tar` as the released train.py saves it.
 fn script(file: &str, card: &str) -> Vec<String> {
     let quoted = |name: &str| format!("{name:?}");
     vec![
@@ -131,7 +148,10 @@ fn script(file: &str, card: &str) -> Vec<String> {
         "part = lambda prefix: {name[len(prefix):]: t for name, t in tensors.items() if name.startswith(prefix)}".into(),
         "checkpoint = {\"epoch\": 0, \"best_rsum\": 0.0, \"Eiters\": 0, \"opt\": argparse.Namespace(**options)}".into(),
         "checkpoint[\"model\"] = [part(f\"model.{number}.\") for number in range(3)]".into(),
-        "torch.save(checkpoint, \"model.pth.tar\")".into(),
+        format!(
+            "torch.save(checkpoint, {})",
+            quoted(&format!("{}.pth.tar", file.trim_end_matches(".safetensors")))
+        ),
     ]
 }
 

@@ -17,9 +17,11 @@ pub struct Cells {
     how: How,
 }
 
-enum How {
-    /// The side of a patch, height and width.
+/// How a picture becomes cells.
+pub enum How {
+    /// Pixels; the side of a patch, height and width.
     Patches([usize; 2]),
+    /// Means of a network's last map.
     Trunk(Box<Trunk>),
 }
 
@@ -73,6 +75,16 @@ impl Cells {
         Ok(Self { grid, how })
     }
 
+    /// Cells in a row and in a column.
+    pub fn grid(&self) -> usize {
+        self.grid
+    }
+
+    /// How a picture becomes cells.
+    pub fn how(&self) -> &How {
+        &self.how
+    }
+
     /// Cells of a picture.
     pub fn count(&self) -> usize {
         self.grid * self.grid
@@ -105,11 +117,21 @@ impl Cells {
 
     /// `[batch, 3, height, width]` → `[batch, cells, dim]`, row by row of the grid.
     pub fn of(&self, batch: ImageBatch, device: &Device) -> Result<Vec<f32>, TrainError> {
-        let [count, _, height, width] = batch.shape;
+        self.of_pixels(batch.pixels, batch.shape, device)
+    }
+
+    /// The same of normalised pixels, row by row.
+    pub fn of_pixels(
+        &self,
+        pixels: Vec<f32>,
+        shape: [usize; 4],
+        device: &Device,
+    ) -> Result<Vec<f32>, TrainError> {
+        let [count, _, height, width] = shape;
         match &self.how {
-            How::Patches(_) => Ok(patches(&batch.pixels, [count, height, width], self.grid)),
+            How::Patches(_) => Ok(patches(&pixels, [count, height, width], self.grid)),
             How::Trunk(trunk) => {
-                let pixels = Tensor::from_data(TensorData::new(batch.pixels, batch.shape), device);
+                let pixels = Tensor::from_data(TensorData::new(pixels, shape), device);
                 let broken = |e: &dyn std::fmt::Debug| TrainError::Device(format!("{e:?}"));
                 pooled(trunk.forward_map(pixels), self.grid)
                     .try_into_data()

@@ -3,12 +3,13 @@
 use crate::cli::export::decimal;
 use crate::cli::{bar, say};
 use crate::data::image::DecodeOptions;
-use crate::data::pairs::{Faces, PairSection, Part, Precomputed};
+use crate::data::pairs::{Faces, PairSection, Part, Precomputed, Standard};
 use crate::data::text::Vocabulary;
-use crate::device::Device;
+use crate::data::transform::Pipeline;
+use crate::device::{Device, cpu};
 use crate::recipe::Reader;
 use crate::train::TrainError;
-use crate::train::grid::{self, FeatureSection, Grid, GridSection};
+use crate::train::grid::{self, Cells, FeatureSection, Grid, GridSection};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -93,6 +94,7 @@ impl PairData {
                     "dim": dim,
                     "made": decimal(&FeatureSection { cache: None, ..section.features.clone() }),
                     "decode": section.decode,
+                    "steps": Pipeline::new(section.features.transform.clone())?.preprocessing(section.decode.exif)?.steps,
                     "taken": match &standard {
                         Some(_) => "each number less its mean, divided by its deviation",
                         None => "as they are",
@@ -101,6 +103,21 @@ impl PairData {
                 })
             }
         })
+    }
+
+    /// What makes features of a picture, its height and width, and the shift and scale of a run with this data; none where features come
+    /// from elsewhere.
+    pub fn cells_of(&self, run: &Path) -> crate::Result<Option<(Cells, [usize; 2], Option<Standard>)>> {
+        let Self::Grid(section) = self else {
+            return Ok(None);
+        };
+        let output = Pipeline::new(section.features.transform.clone())?.output();
+        let cells = Cells::new(&section.features, output, &cpu())?;
+        let standard = match section.features.standardize {
+            true => Some(grid::standard_of(run)?),
+            false => None,
+        };
+        Ok(Some((cells, output, standard)))
     }
 
     /// How a caption becomes words, in words.
