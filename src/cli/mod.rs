@@ -9,6 +9,7 @@ pub mod eval;
 pub mod explain;
 pub mod export;
 mod look;
+mod near;
 pub mod panics;
 pub mod recipes;
 mod run;
