@@ -1,5 +1,6 @@
 //! `tailor codes`: regions of items by density-dependent hashing, and sketches of sets of them.
 
+use super::near::near_ids;
 use super::{CliError, say};
 use crate::export::codes::{ItemCodes, read_codes, write_codes};
 use crate::export::embeddings::{write_ids, write_npy};
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
   tailor embed first --images catalogue/ --out catalogue.parquet
   tailor codes fit catalogue.parquet --depth 10 --width 128 --hash dlsh.safetensors --out codes.json
   tailor codes encode new.parquet --hash dlsh.safetensors --out new.json
-  tailor codes sketch codes.json --width 128 --sets baskets.jsonl --normalise l2 --out baskets.npy
+  tailor codes sketch codes.json --hash dlsh.safetensors --sets baskets.jsonl --normalise l2 --out baskets.npy
 
 A line of --sets: {\"id\": \"basket 7\", \"items\": [\"shoe 1\", \"hat 3\"], \"weights\": [1, 2]}. With \"seconds\" in the place of \"weights\",
 the seconds between each item and the one before, it is a history that fades: alpha^(rate * seconds).")]
@@ -85,9 +86,12 @@ struct SketchArgs {
     /// Items' regions: .json. Several modalities of the same items stand side by side.
     #[arg(required = true)]
     codes: Vec<PathBuf>,
-    /// Regions of a partition, as the codes were fitted.
-    #[arg(long)]
-    width: usize,
+    /// What `tailor codes fit` wrote: one for each file of codes, in their order. It says how many regions a partition has.
+    #[arg(long, value_name = "FILE")]
+    hash: Vec<PathBuf>,
+    /// Regions of a partition, as the codes were fitted. Without this and --hash: the smallest power of two above the highest region.
+    #[arg(long, conflicts_with = "hash")]
+    width: Option<usize>,
     /// Sets of items, one JSON object a line.
     #[arg(long, value_name = "FILE.jsonl")]
     sets: PathBuf,
@@ -140,6 +144,17 @@ pub enum SetsError {
         path: PathBuf,
         /// From 1.
         line: usize,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Hyperplanes of other codes, or regions that no hyperplanes gave.
+    #[error("{}: {problem}", path.display())]
+    #[diagnostic(help("{remedy}"))]
+    Width {
+        /// The file of codes.
+        path: PathBuf,
         /// What is wrong.
         problem: String,
         /// What to do.
@@ -228,28 +243,35 @@ fn told(out: &Path, codes: &[u32], depth: usize, width: usize) {
 fn sketch(args: &SketchArgs) -> crate::Result<()> {
     let ids_file = args.out.with_extension("txt");
     refuse([&args.out, &ids_file], &args.sets, args.force)?;
-    let first = read_codes(&args.codes[0])?;
+    let all: Vec<ItemCodes> = args
+        .codes
+        .iter()
+        .map(|path| read_codes(path))
+        .collect::<Result<_, _>>()?;
+    let width = width(args, &all)?;
+    let mut all = all.into_iter();
+    let first = all.next().expect("one file of codes is the least");
     let index: HashMap<&str, usize> = first
         .ids
         .iter()
         .enumerate()
         .map(|(at, id)| (id.as_str(), at))
         .collect();
-    let mut codes = Codes::new(first.codes.clone(), first.depth, args.width)?;
-    for path in &args.codes[1..] {
-        let other = aligned(&first, read_codes(path)?, path, &args.codes[0])?;
-        codes = codes.beside(&Codes::new(other.codes, other.depth, args.width)?)?;
+    let mut codes = Codes::new(first.codes.clone(), first.depth, width)?;
+    for (other, path) in all.zip(&args.codes[1..]) {
+        let other = aligned(&first, other, path, &args.codes[0])?;
+        codes = codes.beside(&Codes::new(other.codes, other.depth, width)?)?;
     }
-    let (mut values, mut ids) = (Vec::new(), Vec::new());
+    let (mut values, mut ids, mut empty) = (Vec::new(), Vec::new(), Vec::new());
     for (at, line) in read_text(&args.sets)?.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
         }
-        let fault = |problem: String, remedy| SetsError::Line {
+        let fault = |problem: String, remedy: &str| SetsError::Line {
             path: args.sets.clone(),
             line: at + 1,
             problem,
-            remedy,
+            remedy: remedy.into(),
         };
         let set: Set = serde_json::from_str(line).map_err(|error| {
             fault(
@@ -275,6 +297,9 @@ fn sketch(args: &SketchArgs) -> crate::Result<()> {
             )
             .into());
         }
+        if set.items.is_empty() {
+            empty.push(at + 1);
+        }
         let mut items = Vec::with_capacity(set.items.len());
         for (item, number) in set.items.iter().zip(numbers) {
             match index.get(item.as_str()) {
@@ -282,7 +307,10 @@ fn sketch(args: &SketchArgs) -> crate::Result<()> {
                 None => {
                     return Err(fault(
                         format!("`{item}` has no code"),
-                        "encode it first (`tailor codes encode`), or leave it out",
+                        &format!(
+                            "encode it first (`tailor codes encode`), or leave it out; {}",
+                            near_ids(item, first.ids.iter().map(String::as_str))
+                        ),
                     )
                     .into());
                 }
@@ -309,16 +337,110 @@ fn sketch(args: &SketchArgs) -> crate::Result<()> {
     if ids.is_empty() {
         return Err(SetsError::Empty(args.sets.clone()).into());
     }
+    match empty[..] {
+        [] => {}
+        [line] => say!(
+            "note     {}: line {line} has no item: its sketch is all zeros",
+            args.sets.display()
+        ),
+        [line, ..] => say!(
+            "note     {}: line {line} and {} more have no item: their sketches are all zeros",
+            args.sets.display(),
+            empty.len() - 1
+        ),
+    }
     write_ids(&ids_file, &ids)?;
-    write_npy(&args.out, &values, [ids.len(), codes.depth() * args.width])?;
+    write_npy(&args.out, &values, [ids.len(), codes.depth() * width])?;
     say!(
         "sketches {}: {} sets, {} partitions of {} regions",
         args.out.display(),
         ids.len(),
         codes.depth(),
-        args.width
+        width
     );
     Ok(())
+}
+
+/// The most regions that are guessed of a partition.
+const GUESSED: usize = 1 << 16;
+
+/// W: as the hyperplanes have it, as it was given, or what the regions in use suggest.
+fn width(args: &SketchArgs, all: &[ItemCodes]) -> crate::Result<usize> {
+    let highest = |codes: &ItemCodes| codes.codes.iter().max().map_or(0, |code| *code as usize);
+    if !args.hash.is_empty() {
+        if args.hash.len() != all.len() {
+            return Err(SetsError::Width {
+                path: args.codes[0].clone(),
+                problem: format!("{} files of codes, {} of hyperplanes", all.len(), args.hash.len()),
+                remedy: "give --hash FILE once for each file of codes, in their order",
+            }
+            .into());
+        }
+        let mut widths = Vec::with_capacity(all.len());
+        for ((path, hash), codes) in args.codes.iter().zip(&args.hash).zip(all) {
+            let dlsh = Dlsh::read(hash)?;
+            let (depth, width) = (dlsh.depth(), dlsh.width());
+            let problem = match (codes.depth == depth, highest(codes) < width) {
+                (true, true) if width == *widths.first().unwrap_or(&width) => {
+                    widths.push(width);
+                    continue;
+                }
+                (true, true) => format!(
+                    "its partitions have {width} regions, those of {} have {}",
+                    args.codes[0].display(),
+                    widths[0]
+                ),
+                (false, _) => format!(
+                    "items have {} regions each, and {} has {depth} partitions",
+                    codes.depth,
+                    hash.display()
+                ),
+                (true, false) => format!(
+                    "an item lies in region {}, and partitions of {} have {width}",
+                    highest(codes),
+                    hash.display()
+                ),
+            };
+            return Err(SetsError::Width {
+                path: path.clone(),
+                problem,
+                remedy: "give the hyperplanes that these codes were made with; modalities that stand side by side have one width",
+            }
+            .into());
+        }
+        return Ok(widths[0]);
+    }
+    if let Some(width) = args.width {
+        for (path, codes) in args.codes.iter().zip(all) {
+            let highest = highest(codes);
+            if highest < width / 2 {
+                say!(
+                    "note     {}: no item lies above region {highest}: was the width really {width}?",
+                    path.display()
+                );
+            }
+        }
+        return Ok(width);
+    }
+    let (path, highest) = args
+        .codes
+        .iter()
+        .zip(all.iter().map(highest))
+        .max_by_key(|(_, highest)| *highest)
+        .expect("one file of codes is the least");
+    if highest >= GUESSED {
+        return Err(SetsError::Width {
+            path: path.clone(),
+            problem: format!("an item lies in region {highest}: that many are not guessed"),
+            remedy: "say how many regions a partition has: --hash FILE, or --width",
+        }
+        .into());
+    }
+    let width = (highest + 1).next_power_of_two().max(2);
+    say!(
+        "width    {width}: the smallest power of two above region {highest}, the highest in use; --hash FILE would say it for certain"
+    );
+    Ok(width)
 }
 
 /// A modality's codes in the order of the first one's items.

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::CliError;
 use super::check::DataOf;
 use crate::data::check::{CheckOptions, check};
 use crate::data::native::ReadOptions;
 use crate::data::pairs::PairSection;
 use crate::data::{DataError, DatasetSection, Layout, Table, open};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, RecipeError};
 
 /// `tailor data …`
 #[derive(Debug, Args)]
@@ -211,7 +212,7 @@ fn read(
         section.closed_set = args.closed_set;
         open(&section)?
     } else if let Some(name) = &source.recipe {
-        let (section, captions) = match recipe(name, &args.sets)? {
+        let (section, captions) = match recipe(name, &args.sets).map_err(no_data)? {
             DataOf::Pictures(section) => (section, false),
             DataOf::Captioned(section) => (section, true),
             DataOf::Pairs(section) => return Ok(Read::Pairs(section)),
@@ -226,6 +227,14 @@ fn read(
         open(&DatasetSection::new(Layout::Furniture))?
     };
     Ok(Read::Table(table, CheckOptions::default()))
+}
+
+/// A recipe was only one of the things that could have been named.
+fn no_data(error: crate::Error) -> crate::Error {
+    match error {
+        crate::Error::Recipe(RecipeError::NotFound { name, help }) => CliError::NoData { name, help }.into(),
+        other => other,
+    }
 }
 
 /// The folder or the table that was named where a recipe could stand.

@@ -143,7 +143,10 @@ impl PairVerb for Explaining {
             .map(|(word, _)| word.as_str())
             .collect();
         if !unknown.is_empty() {
-            say!("note     unknown words are read as one: {}", unknown.join(", "));
+            say!(
+                "note     the model does not know these words and reads them all alike: {}",
+                unknown.join(", ")
+            );
         }
         spelt.insert(0, ("<start>".into(), 1));
         spelt.push(("<end>".into(), 2));

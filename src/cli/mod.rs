@@ -9,6 +9,7 @@ pub mod eval;
 pub mod explain;
 pub mod export;
 mod look;
+mod near;
 pub mod panics;
 pub mod recipes;
 mod run;
@@ -96,6 +97,15 @@ pub enum CliError {
     #[error("{} exists already", .0.display())]
     #[diagnostic(help("name another file, or add --force to overwrite it"))]
     Exists(PathBuf),
+    /// A name that nothing has which could be checked.
+    #[error("there is no folder, table or recipe `{name}`")]
+    NoData {
+        /// The name that was asked for.
+        name: String,
+        /// The nearest recipes.
+        #[help]
+        help: String,
+    },
     /// A run that has nothing to evaluate or export.
     #[error("{} has no complete checkpoint", .0.display())]
     #[diagnostic(help(

@@ -88,6 +88,11 @@ pub trait PairPaper: Paper {
     /// The inverse of [`import`](Self::import).
     fn export(&self, weights: &Tensors) -> (Tensors, Released);
 
+    /// A change amid so many epochs that a curve of the loss shows, in words.
+    fn turn(&self, _epochs: u64) -> Option<String> {
+        None
+    }
+
     /// Parts of the model (regular expressions on names) that `--init-from` may find missing or of another shape, because a recipe may
     /// choose them differently.
     fn exchangeable(&self) -> Vec<String> {

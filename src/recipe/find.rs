@@ -64,7 +64,12 @@ pub(super) fn find(
                 ),
             }),
             None if folder.join(name).is_file() => {
-                let help = format!("a file is named by its path: write ./{name}");
+                let help = match Path::new(name).extension() {
+                    Some(_) => format!(
+                        "the file {name} is not a recipe (.toml); `tailor recipes` lists the built-in ones"
+                    ),
+                    None => format!("a file is named by its path: write ./{name}"),
+                };
                 Err(RecipeError::NotFound {
                     name: name.to_owned(),
                     help,
@@ -72,7 +77,7 @@ pub(super) fn find(
             }
             None => Err(RecipeError::NotFound {
                 name: name.to_owned(),
-                help: nearest_names(shelf, name),
+                help: nearest(shelf, name, folder),
             }),
         };
     }
@@ -102,8 +107,8 @@ pub(super) fn find(
                     })
                 }
                 None => {
+                    let help = format!("no file is there; {}", nearest(shelf, name, folder));
                     let name = path.display().to_string();
-                    let help = format!("no file is there, and {}", nearest_names(shelf, &stem));
                     Err(RecipeError::NotFound { name, help })
                 }
             }
@@ -119,21 +124,68 @@ fn is_data(path: &Path) -> bool {
         || (path.is_file() && ["csv", "jsonl", "parquet"].contains(&extension.to_lowercase().as_str()))
 }
 
-fn nearest_names(shelf: &[(&str, &str)], name: &str) -> String {
-    let mut names: Vec<&str> = shelf.iter().map(|(name, _)| *name).collect();
-    if names.is_empty() {
-        return "this build has no built-in recipes".to_owned();
+/// The most files of a folder that are looked at for a name that was meant.
+const LOOKED_AT: usize = 10_000;
+
+/// How alike two names are, from 0 to 1 and 0.5 more where one is a part of the other.
+fn likeness(one: &str, other: &str) -> f64 {
+    let long = one.len().min(other.len()) > 2;
+    let within = long && (other.contains(one) || one.contains(other));
+    strsim::normalized_damerau_levenshtein(one, other) + if within { 0.5 } else { 0.0 }
+}
+
+/// Up to three of the names that are near enough to have been meant, the nearest first.
+fn alike(name: &str, names: impl Iterator<Item = String>) -> Vec<String> {
+    if name.len() > 256 {
+        return Vec::new();
     }
-    let likeness = |other: &str| {
-        let within = !name.is_empty() && (other.contains(name) || name.contains(other));
-        strsim::normalized_damerau_levenshtein(other, name) + if within { 0.5 } else { 0.0 }
+    let mut near: Vec<(f64, String)> = names
+        .map(|other| (likeness(&other, name), other))
+        .filter(|(likeness, _)| *likeness >= 0.5)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    near.into_iter().take(3).map(|(_, other)| other).collect()
+}
+
+/// What may have been meant by a name or a path below `folder`: the recipes in files beside it, and the built-in ones.
+fn nearest(shelf: &[(&str, &str)], name: &str, folder: &Path) -> String {
+    let written = Path::new(name);
+    let name = match is_name(name) {
+        true => name.into(),
+        false => written.file_stem().unwrap_or_default().to_string_lossy(),
     };
-    names.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
-    names.truncate(3);
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    format!(
-        "the nearest built-in recipes are {}; `tailor recipes` lists them all",
+    let beside = match folder.join(written).parent() {
+        Some(beside) if beside != Path::new("") => beside.to_path_buf(),
+        _ => ".".into(),
+    };
+    let files = std::fs::read_dir(beside).into_iter().flatten().take(LOOKED_AT);
+    let stems = files.filter_map(|file| {
+        let name = file.ok()?.file_name().into_string().ok()?;
+        Some(name.strip_suffix(".toml")?.to_owned())
+    });
+    let files = alike(&name, stems).into_iter().map(|stem| {
+        written
+            .with_file_name(format!("{stem}.toml"))
+            .display()
+            .to_string()
+    });
+    let quoted = |names: Vec<String>| {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
         names.join(", ")
+    };
+    let files: Vec<String> = files.collect();
+    if !files.is_empty() {
+        return format!("did you mean {}?", quoted(files));
+    }
+    let known = alike(&name, shelf.iter().map(|(known, _)| (*known).to_owned()));
+    let are = match known.len() {
+        0 => return "`tailor recipes` lists the built-in ones".to_owned(),
+        1 => "recipe is",
+        _ => "recipes are",
+    };
+    format!(
+        "the nearest built-in {are} {}; `tailor recipes` lists them all",
+        quoted(known)
     )
 }
 

@@ -41,6 +41,7 @@ mod set;
 mod tests;
 pub mod tree;
 
+pub(crate) use check::alias;
 pub use fault::{Fault, RecipeErrors};
 pub use load::RecipeError;
 pub use paper::{PaperSection, Published};

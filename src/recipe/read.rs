@@ -165,7 +165,10 @@ impl Reader<'_> {
             );
         }
         for (i, within, key) in std::mem::take(&mut self.strays) {
-            if let Some(section) = self.owner(&key).filter(|section| *section != within) {
+            // Another tool's name for a key, where no section has a key of that very name.
+            let own = self.owner(&key).map(|section| (key.as_str(), section));
+            let other = || check::alias(&key).and_then(|here| Some((here, self.owner(here)?)));
+            if let Some((key, section)) = own.or_else(other).filter(|(_, section)| *section != within) {
                 let help = format!("`{key}` belongs in the section [{section}]");
                 if let Some(fault) = self.faults.get(i).cloned() {
                     self.faults[i] = fault.help(help);

@@ -295,6 +295,12 @@ fn unknown_keys_and_wrong_types_come_all_at_once_with_line_and_nearest_key() {
         .fails(&["train", "qickstart", "--device", "cpu"])
         .says(&["quickstart"]);
     place
+        .fails(&["train", "tine.toml", "--device", "cpu"])
+        .says(&["did you mean `tiny.toml`?"]);
+    place
+        .fails(&["data", "check", "nofolder"])
+        .says(&["no folder, table or recipe `nofolder`"]);
+    place
         .fails(&["train", "nowhere.toml", "--device", "cpu"])
         .says(&["nowhere.toml"]);
     place.write("broken.toml", "[train\nepochs = 1");

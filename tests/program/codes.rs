@@ -154,12 +154,91 @@ fn what_cannot_be_hashed_or_counted_is_named() {
         ];
         place.fails(&[&args[..], more].concat())
     };
-    sketch("{\"items\": [\"moon\"]}", &["--width", "4"]).says(&["sets.jsonl, line 1", "`moon` has no code"]);
+    sketch("{\"items\": [\"moon\"]}", &["--width", "4"]).says(&[
+        "sets.jsonl, line 1",
+        "`moon` has no code",
+        "ids look like `sun`",
+    ]);
+    sketch("{\"items\": [\"sandy\"]}", &["--width", "4"]).says(&["near it are `sand`"]);
     sketch("{\"items\": [\"sun\"], \"weights\": [1, 2]}", &["--width", "4"]).says(&["2 numbers for 1 items"]);
     sketch("\n{\"items\": [\"sun\"], \"weights\": [-1]}", &["--width", "4"])
         .says(&["line 2", "the weight -1"]);
     sketch("{\"item\": [\"sun\"]}", &["--width", "4"]).says(&["line 1", "unknown field `item`"]);
     sketch("", &["--width", "4"]).says(&["sets.jsonl has no set"]);
     sketch("{\"items\": [\"sun\"]}", &["--width", "1"]).says(&["there are 1"]);
+    // Hyperplanes of other codes.
+    place.ok(&[
+        "codes",
+        "fit",
+        "all.npy",
+        "--depth",
+        "2",
+        "--hash",
+        "two.safetensors",
+        "--out",
+        "two.json",
+    ]);
+    sketch("{\"items\": [\"sun\"]}", &["--hash", "two.safetensors"]).says(&[
+        "codes.json",
+        "3 regions each",
+        "two.safetensors has 2 partitions",
+    ]);
+    let twice = ["--hash", "dlsh.safetensors", "--hash", "dlsh.safetensors"];
+    sketch("{\"items\": [\"sun\"]}", &twice).says(&["1 files of codes, 2 of hyperplanes"]);
+    place.write("high.json", "{\"sun\": [0, 70000]}");
+    place
+        .fails(&[
+            "codes",
+            "sketch",
+            "high.json",
+            "--sets",
+            "sets.jsonl",
+            "--out",
+            "s.npy",
+        ])
+        .says(&["high.json", "region 70000", "--width"]);
     assert!(!place.path().join("s.npy").exists() && !place.path().join("s.txt").exists());
+}
+
+#[test]
+fn how_many_regions_there_are_is_read_guessed_or_doubted() {
+    let place = fitted();
+    // Regions 0 to 2 of 4 are in use.
+    place.write("codes.json", "{\"sun\": [0, 1, 2], \"sea\": [2, 0, 0]}");
+    place.write(
+        "sets.jsonl",
+        "{\"items\": [\"sun\"]}\n{\"items\": [\"sea\"]}\n{\"items\": []}\n",
+    );
+    let sketch = |more: &[&str]| {
+        let args = [
+            "codes",
+            "sketch",
+            "codes.json",
+            "--sets",
+            "sets.jsonl",
+            "--out",
+            "s.npy",
+            "--force",
+        ];
+        place.both(&[&args[..], more].concat()).1
+    };
+    let empty = "line 3 has no item: its sketch is all zeros";
+    let read = sketch(&["--hash", "dlsh.safetensors"]);
+    assert!(
+        read.contains("partitions of 4 regions") && read.contains(empty),
+        "{read}"
+    );
+    assert!(!read.contains("smallest power of two"), "{read}");
+    let guessed = sketch(&[]);
+    assert!(
+        guessed.contains("width    4: the smallest power of two above region 2"),
+        "{guessed}"
+    );
+    let given = sketch(&["--width", "4"]);
+    assert!(!given.contains("was the width really"), "{given}");
+    let doubted = sketch(&["--width", "8"]);
+    assert!(
+        doubted.contains("no item lies above region 2: was the width really 8?"),
+        "{doubted}"
+    );
 }

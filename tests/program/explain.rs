@@ -100,7 +100,10 @@ fn a_matcher_shows_what_it_finds_and_why() {
 
     let (text, notes) =
         place.both(&[&EXPLAIN[..], &["--image", "3", "--caption", "thing3 the zebra"]].concat());
-    assert!(notes.contains("unknown words are read as one: zebra"), "{notes}");
+    assert!(
+        notes.contains("does not know these words and reads them all alike: zebra"),
+        "{notes}"
+    );
     assert!(text.contains("looks at") && text.contains("zebra"), "{text}");
     let own = explain(&place, &["--image", "3", "--caption", "Thing3 the ZEBRA"]);
     assert_eq!(own["caption"]["number"], Value::Null);
@@ -212,7 +215,8 @@ fn pictures_are_shown_with_what_words_attend_to() {
     fails(&["--image", "photos/5-1.jpg"]).says(&["picture from elsewhere", "add --caption"]);
     place.write("notes.jpg", "not a picture");
     fails(&["--image", "notes.jpg", "--caption", "0"]).says(&["notes.jpg", "not an image"]);
-    fails(&["--image", "nowhere.jpg"]).says(&["`nowhere.jpg`", "a picture's file"]);
+    fails(&["--image", "nowhere.jpg"])
+        .says(&["no image `nowhere.jpg`, and no such file", "a picture's file"]);
 }
 
 #[test]

@@ -1,17 +1,15 @@
 //! Which image and which caption are meant.
 
+use crate::cli::near::{near, near_ids};
 use crate::data::pairs::{Face, Precomputed};
 use crate::data::text::{UNKNOWN, Vocabulary};
 use std::path::Path;
-
-/// How many names an error proposes.
-const NEAR: usize = 3;
 
 /// A pair that cannot be explained.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ExplainError {
     /// No image of that name.
-    #[error("there is no image `{asked}`: {split} has {images} images, numbered 0 to {}", images - 1)]
+    #[error("there is no image `{asked}`{no_file}: {split} has {images} images, numbered 0 to {}", images - 1)]
     #[diagnostic(help("{remedy}"))]
     Image {
         /// What was asked for.
@@ -20,6 +18,8 @@ pub enum ExplainError {
         split: String,
         /// Its images.
         images: usize,
+        /// That a file of that name is missing too, where it looks like one.
+        no_file: &'static str,
         /// What to write instead.
         remedy: String,
     },
@@ -140,19 +140,19 @@ impl Place<'_> {
         } else {
             ""
         };
-        let ids = self.faces.iter().map(|face| face.id.as_str());
-        let near = near(asked, ids);
-        let near = match near.is_empty() {
-            true => format!(
-                "ids look like `{}`",
-                self.faces.first().map_or("", |face| &face.id)
-            ),
-            false => format!("near it are {}", near.join(", ")),
+        let near = near_ids(asked, self.faces.iter().map(|face| face.id.as_str()));
+        // A text that looks like a file's name was meant as one.
+        let kinds = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
+        let kind = Path::new(asked).extension().and_then(|kind| kind.to_str());
+        let no_file = match kind.is_some_and(|kind| kinds.contains(&kind.to_lowercase().as_str())) {
+            true => ", and no such file",
+            false => "",
         };
         Err(ExplainError::Image {
             asked: asked.into(),
             split: self.name.into(),
             images: self.faces.len(),
+            no_file,
             remedy: format!("name an image by its number or id{file}; {near}"),
         })
     }
@@ -213,17 +213,4 @@ impl Place<'_> {
         }
         Ok(Words { text, spelt })
     }
-}
-
-/// The names most like the one that was asked for.
-fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut near: Vec<(f64, &str)> = names
-        .map(|name| (strsim::jaro_winkler(asked, name), name))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    near.into_iter()
-        .take(NEAR)
-        .map(|(_, name)| format!("`{name}`"))
-        .collect()
 }

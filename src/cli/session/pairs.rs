@@ -377,6 +377,10 @@ impl<P: PairPaper> Session for PairSession<P> {
         for (name, split) in self.splits() {
             text.push_str(&format!("\n         {name}: {split}"));
         }
+        let turn = self.plan.paper.turn(self.plan.common.train.epochs);
+        if let Some(turn) = turn.filter(|_| self.train.is_some()) {
+            text.push_str(&format!("\nloss     {turn}"));
+        }
         text
     }
 

@@ -289,6 +289,16 @@ impl PairPaper for Matching {
         }
     }
 
+    fn turn(&self, epochs: u64) -> Option<String> {
+        let warm = self.loss.warmup_epochs;
+        (self.loss.hardest && 0 < warm && warm < epochs).then(|| {
+            let plural = if warm == 1 { "" } else { "s" };
+            format!(
+                "the mean of all negatives for {warm} epoch{plural}, then the hardest of each row and column: the loss rises there"
+            )
+        })
+    }
+
     fn import(&self, weights: &Tensors) -> Option<Tensors> {
         super::released::import(weights)
     }

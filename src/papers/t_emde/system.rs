@@ -209,6 +209,15 @@ mod tests {
         assert_eq!(loss(&matching, 2), hardest);
         let (hinge, divisor) = matching.loss.hinge(1, 4);
         assert_eq!((hinge.hardest, divisor), (false, 3.0));
+        // Said where both are seen, and only there.
+        let said = matching.turn(3).unwrap();
+        assert!(
+            said.starts_with("the mean of all negatives for 2 epochs, then"),
+            "{said}"
+        );
+        assert_eq!(matching.turn(2), None);
+        matching.loss.hardest = false;
+        assert_eq!(matching.turn(3), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod schema;
 mod value;
 mod words;
 
+pub(crate) use words::alias;
 pub(super) use words::nearest;
 
 /// The most faults that one section collects.

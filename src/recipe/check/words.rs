@@ -2,12 +2,39 @@
 
 use crate::recipe::tree::Value;
 
+/// What other tools call a key, and what it is called here.
+const ALIASES: [(&str, &str); 14] = [
+    ("learning_rate", "lr"),
+    ("base_lr", "lr"),
+    ("wd", "weight_decay"),
+    ("l2", "weight_decay"),
+    ("batch_size", "batch"),
+    ("bs", "batch"),
+    ("num_epochs", "epochs"),
+    ("max_epochs", "epochs"),
+    ("n_epochs", "epochs"),
+    ("warmup", "warmup_epochs"),
+    ("grad_clip", "clip_norm"),
+    ("clip_grad_norm", "clip_norm"),
+    ("max_grad_norm", "clip_norm"),
+    ("random_seed", "seed"),
+];
+
+/// The name here of a key that goes by another elsewhere.
+pub(crate) fn alias(key: &str) -> Option<&'static str> {
+    let known = ALIASES.iter().find(|(other, _)| *other == key);
+    known.map(|(_, here)| *here)
+}
+
 /// The nearest of `known`, where one is near enough to have been meant.
 pub(in crate::recipe) fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', ' '], "_");
     let key = plain(key);
     if key.chars().count() > 64 {
         return None;
+    }
+    if let Some(here) = alias(&key).and_then(|here| known.iter().find(|known| **known == here)) {
+        return Some(here);
     }
     known
         .iter()

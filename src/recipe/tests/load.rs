@@ -57,11 +57,10 @@ fn what_is_not_found_or_not_text_is_said_with_its_remedy() {
     }
     insta::assert_snapshot!(text, @r#"
       × there is no recipe `clt`
-      help: the nearest built-in recipes are `ctl`, `ctl-small`, `quickstart`; `tailor recipes` lists
-            them all
+      help: the nearest built-in recipe is `ctl`; `tailor recipes` lists them all
       × there is no recipe `FOLDER/qickstart.toml`
-      help: no file is there, and the nearest built-in recipes are `quickstart`, `bad-part`, `ctl`;
-            `tailor recipes` lists them all
+      help: no file is there; the nearest built-in recipe is `quickstart`; `tailor recipes` lists them
+            all
       × FOLDER/folder.toml is a folder, not a recipe
       help: name the .toml file in it; `tailor data init FOLDER` writes one for pictures
       × FOLDER/big.toml is larger than 1 MiB, which no recipe is
@@ -77,9 +76,34 @@ fn what_is_not_found_or_not_text_is_said_with_its_remedy() {
        ·           ─────┬─────
        ·                ╰── not found
        ╰────
-      help: no file is there, and the nearest built-in recipes are `bad-self`, `bad-name`, `bad-type`;
-            `tailor recipes` lists them all
+      help: no file is there; `tailor recipes` lists the built-in ones
     "#);
+}
+
+#[test]
+fn recipes_in_files_beside_come_before_built_in_ones_and_far_names_are_not_proposed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("photos.toml"), "").unwrap();
+    let help = |name: &str| crate::recipe::find::find(&shelf(), name, folder.path(), &mut Vec::new());
+    let help = |name: &str| match help(name) {
+        Err(crate::recipe::RecipeError::NotFound { help, .. }) => help,
+        _ => panic!("{name} was found"),
+    };
+    assert_eq!(
+        help("phots.toml"),
+        "no file is there; did you mean `photos.toml`?"
+    );
+    assert_eq!(help("phots"), "did you mean `photos.toml`?");
+    assert_eq!(
+        help("clt"),
+        "the nearest built-in recipe is `ctl`; `tailor recipes` lists them all"
+    );
+    assert_eq!(help("wardrobe"), "`tailor recipes` lists the built-in ones");
+    std::fs::write(path("first.onnx"), "").unwrap();
+    assert!(help("first.onnx").starts_with("the file first.onnx is not a recipe (.toml)"));
+    std::fs::write(path("plain"), "").unwrap();
+    assert!(help("plain").contains("write ./plain"));
 }
 
 #[test]
@@ -120,8 +144,7 @@ fn what_is_wrong_with_a_text_or_its_base_is_said_with_its_remedy() {
        ·           ──┬──
        ·             ╰── not found
        ╰────
-      help: the nearest built-in recipes are `ctl`, `ctl-small`, `quickstart`; `tailor recipes` lists
-            them all
+      help: the nearest built-in recipe is `ctl`; `tailor recipes` lists them all
       × the recipe bad-path (built-in) has 1 error
 
     Error:

@@ -156,6 +156,20 @@ fn unknown_keys_and_sections_name_the_nearest() {
             "7: unknown section `zzz` | the sections are [loss], [schedule], [train]",
         ]
     );
+    // What other tools call a key.
+    assert_eq!(
+        faults(
+            "[loss]\nmargin = 1\nmax_epochs = 3\n[train]\nepochs = 1\nrandom_seed = 3\n",
+            &[]
+        )
+        .into_iter()
+        .filter(|fault| fault.contains("unknown"))
+        .collect::<Vec<_>>(),
+        [
+            "3: unknown key `loss.max_epochs` | `epochs` belongs in the section [train]",
+            "6: unknown key `train.random_seed` | did you mean `seed`?",
+        ]
+    );
     assert_eq!(
         faults("margin = 3\nbla = 1", &[]),
         [
