@@ -173,6 +173,8 @@ fn what_cannot_be_hashed_or_counted_is_named() {
         "all.npy",
         "--depth",
         "2",
+        "--width",
+        "4",
         "--hash",
         "two.safetensors",
         "--out",
