@@ -116,7 +116,7 @@ mod tests {
         for option in ["--step", "--max-step"] {
             let text = tip(&["tailor", "train", "quickstart", option, "30"]);
             assert!(
-                text.contains("'--max-steps N'") && !text.contains("--set"),
+                text.contains("'--max-steps N'") && !text.contains("--set train"),
                 "{text}"
             );
         }

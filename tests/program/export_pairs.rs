@@ -211,6 +211,9 @@ fn features_that_are_computed_here_are_described() {
     let place = grid::place();
     grid::train(&place, "grid", &["--max-steps", "3"]);
     place.ok(&["export", "grid", "--format", "onnx", "--out", "shop"]);
+    place
+        .fails(&["export", "grid", "--format", "safetensors", "--out", "shop/"])
+        .says(&["shop/ is a folder", "shop/model"]);
     let card = card(&place, "shop/model.json");
     assert!(place.path().join("shop/features.onnx").exists());
     assert_eq!(

@@ -188,7 +188,7 @@ fn check(args: &ExportArgs) -> crate::Result<()> {
 /// The files beside the one that is named, by their endings, none of which is written over unasked.
 fn beside(args: &ExportArgs, endings: &[&str]) -> crate::Result<Vec<PathBuf>> {
     let written = args.out.as_os_str().to_string_lossy();
-    if args.out.is_dir() || written.ends_with(['/', '\\']) {
+    if args.format != Format::Hub && (args.out.is_dir() || written.ends_with(['/', '\\'])) {
         return Err(CliError::OneFile {
             out: args.out.clone(),
             format: args.format.name(),

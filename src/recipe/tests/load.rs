@@ -76,7 +76,8 @@ fn what_is_not_found_or_not_text_is_said_with_its_remedy() {
        ·           ─────┬─────
        ·                ╰── not found
        ╰────
-      help: no file is there; `tailor recipes` lists the built-in ones
+      help: no file is there; the nearest built-in recipe is `bad-self`; `tailor recipes` lists them
+            all
     "#);
 }
 
