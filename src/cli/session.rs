@@ -7,7 +7,7 @@ mod images;
 mod pairs;
 
 pub use images::{ImagePlan, ImageSession, Seen, embed_all};
-pub use pairs::{Matched, PairData, PairPlan, PairSession};
+pub use pairs::{Making, Matched, PairData, PairPlan, PairSession};
 
 use super::CliError;
 use super::eval::Target;

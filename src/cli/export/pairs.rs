@@ -2,11 +2,11 @@
 
 use super::super::eval::{self, Target};
 use super::super::run::weights_hash;
-use super::super::session::{PairPlan, PairSession, Session};
+use super::super::session::{Making, PairPlan, PairSession, Session};
 use super::weights::pretty;
 use super::{CliError, ExportArgs, Format, beside, listed, say};
 use crate::backbones::weights::{self, Tensors, WeightsError};
-use crate::data::pairs::{PairError, Standard};
+use crate::data::pairs::PairError;
 use crate::data::text::Vocabulary;
 use crate::device::cpu;
 use crate::export::dtype::{self, Dtype};
@@ -16,7 +16,6 @@ use crate::export::onnx::{self, About, OnnxError, cells};
 use crate::files;
 use crate::papers::{Capability, Match, PairFacts, PairPaper, registry};
 use crate::train::TrainError;
-use crate::train::grid::Cells;
 use crate::train::run_folder::commit_folder;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -36,7 +35,7 @@ struct Trained<P> {
     vocabulary: Vocabulary,
     features: Value,
     /// What makes features, where they are made here.
-    cells: Option<(Cells, [usize; 2], Option<Standard>)>,
+    making: Option<Making>,
     path: PathBuf,
     which: String,
     dtype: Dtype,
@@ -134,7 +133,7 @@ impl<P: PairPaper> Trained<P> {
         }
         let stored = dtype::stored(exact.clone(), dtype)?;
         Ok(Self {
-            cells: plan.data.cells_of(run.unwrap_or(Path::new("")))?,
+            making: plan.data.cells_of(run.unwrap_or(Path::new("")))?,
             features: plan.data.features_of(run.unwrap_or(Path::new("")), facts.dim)?,
             plan,
             facts,
@@ -230,7 +229,7 @@ impl<P: PairPaper> Trained<P> {
                 released.code
             );
         }
-        if self.cells.is_some() {
+        if self.making.is_some() {
             say!(
                 "note     what makes features of a picture is in none of these files: --format onnx writes it as {}",
                 cells::FILE
@@ -275,7 +274,8 @@ impl<P: PairPaper> Trained<P> {
             "onnx".into(),
             json!({ "opset": onnx::OPSET, "graphs": Tower::ALL.map(graph) }),
         );
-        if let Some((made, [height, width], _)) = &self.cells {
+        if let Some(making) = &self.making {
+            let (made, [height, width]) = (&making.cells, making.output);
             card.insert(
                 "picture".into(),
                 json!({
@@ -297,7 +297,12 @@ impl<P: PairPaper> Trained<P> {
                 }
                 files::write_whole(&folder.join(part.file()), |file| file.write_all(&bytes))?;
             }
-            if let Some((made, output, standard)) = &self.cells {
+            if let Some(Making {
+                cells: made,
+                output,
+                standard,
+            }) = &self.making
+            {
                 let bytes = cells::cells(made, *output, standard.as_ref(), &about);
                 let path = folder.join(cells::FILE);
                 files::write_whole(&path, |file| file.write_all(&bytes))?;

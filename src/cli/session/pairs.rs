@@ -4,7 +4,7 @@ mod evaluate;
 mod source;
 
 pub use evaluate::Matched;
-pub use source::PairData;
+pub use source::{Making, PairData};
 
 use super::{Common, EvalFlags, Evaluation, Session};
 use crate::backbones::weights::{self, Import, LoadReport, Tensors};

@@ -106,7 +106,7 @@ impl Graph {
         )
     }
 
-    /// [`crate::nn::unit`]: `x / (sqrt(Σ x² + 1e-12) + 1e-8)` along an axis.
+    /// [`crate::nn::unit()`]: `x / (sqrt(Σ x² + 1e-12) + 1e-8)` along an axis.
     pub fn unit(&mut self, name: &str, x: &Value, axis: usize) -> Value {
         let squares = self.mul(&format!("{name}.squares"), x, x);
         let sum = self.sum(&format!("{name}.sum"), &squares, axis, true);

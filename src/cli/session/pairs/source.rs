@@ -21,6 +21,16 @@ pub enum PairData {
     Grid(Box<GridSection>),
 }
 
+/// What makes the features of a picture.
+pub struct Making {
+    /// From a prepared picture to its cells.
+    pub cells: Cells,
+    /// The prepared picture's height and width.
+    pub output: [usize; 2],
+    /// Shift and scale, if the run has them.
+    pub standard: Option<Standard>,
+}
+
 /// Opened data of either kind.
 pub enum Source {
     /// Features and captions in files.
@@ -107,7 +117,7 @@ impl PairData {
 
     /// What makes features of a picture, its height and width, and the shift and scale of a run with this data; none where features come
     /// from elsewhere.
-    pub fn cells_of(&self, run: &Path) -> crate::Result<Option<(Cells, [usize; 2], Option<Standard>)>> {
+    pub fn cells_of(&self, run: &Path) -> crate::Result<Option<Making>> {
         let Self::Grid(section) = self else {
             return Ok(None);
         };
@@ -117,7 +127,11 @@ impl PairData {
             true => Some(grid::standard_of(run)?),
             false => None,
         };
-        Ok(Some((cells, output, standard)))
+        Ok(Some(Making {
+            cells,
+            output,
+            standard,
+        }))
     }
 
     /// How a caption becomes words, in words.
